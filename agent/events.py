@@ -1,0 +1,171 @@
+"""The vocabulary of a turn: what can happen in a conversation, and what is done about it.
+
+`agent.machine` maps events to actions and knows nothing else of the program. ``at`` is always media time:
+seconds of that participant's track, counted from its packets, never wall time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# -- what is heard -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """A person began to speak, or went on after a short pause."""
+
+    speaker: str
+    utterance: int
+    """number of the utterance; the same as before if it goes on after a pause"""
+    at: float
+    """s"""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """A person paused. Exactly one `Transcript` or `HearingFailed` follows, unless the utterance goes on."""
+
+    speaker: str
+    utterance: int
+    at: float
+    """s; where the last sound was, not where the pause was noticed"""
+    age_s: float = 0.0
+    """s between the arrival of that sound and this event"""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said in an utterance so far; replaces what an earlier one said of the same utterance."""
+
+    speaker: str
+    utterance: int
+    text: str
+    """"" if there were no words"""
+    language: str
+    """ISO 639-1, "" if unknown"""
+
+
+@dataclass(frozen=True, slots=True)
+class HearingFailed:
+    """The recogniser failed on an utterance."""
+
+    speaker: str
+    utterance: int
+    message: str
+
+
+# -- what a client asks --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """Answer now: text was typed, or a client asked for a response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Stop speaking now: a button, or a client's cancel."""
+
+
+# -- what becomes of a reply ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAudible:
+    """The first sample of a reply has left."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDone:
+    """The last sample of a reply has left, or there was nothing to say."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFailed:
+    """A reply could not be finished."""
+
+    reply: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The time that the machine asked for has come."""
+
+
+Event = (
+    SpeechStarted
+    | SpeechEnded
+    | Transcript
+    | HearingFailed
+    | Respond
+    | Interrupt
+    | ReplyAudible
+    | ReplyDone
+    | ReplyFailed
+    | Deadline
+)
+
+# -- what is done --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTurn:
+    """A person has the floor."""
+
+    speaker: str
+    at: float
+    """s; where the speech began"""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseTurn:
+    """The person's turn is over. What comes next is a new utterance."""
+
+    speaker: str
+    text: str
+    """"" if nothing was said"""
+    at: float
+    """s; where the speech ended"""
+
+
+@dataclass(frozen=True, slots=True)
+class StartReply:
+    """Answer the history as it stands."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Apologise:
+    """Say the canned apology, as a reply of its own."""
+
+    reply: int
+    message: str
+    """what failed, for the client"""
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    """Speak more softly: it may be an interruption."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unduck:
+    """It was none: speak up again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Stop the reply now."""
+
+    by_speech: bool
+    """cut by a voice, not by a button"""
+
+
+Action = OpenTurn | CloseTurn | StartReply | Apologise | Duck | Unduck | Cut

@@ -1,0 +1,77 @@
+"""What was said, as it was heard: the language model's memory and nothing more."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from agent.engines.protocols import Message
+
+CUT_MARK = " —"
+"""Ends an answer that was cut off, so that the model knows that the rest was never heard."""
+
+
+def new_id(prefix: str) -> str:
+    """A fresh identifier such as ``item_3f…``."""
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One contribution to the conversation."""
+
+    id: str
+    """the item's id on the wire"""
+    role: Literal["user", "assistant"]
+    text: str
+    """what was said; of an answer, what reached the ear"""
+    complete: bool = True
+    """false for an answer that was cut off"""
+
+
+class History:
+    """The conversation's entries in order, and the prompt made of them.
+
+    Append-only but for the newest entries, so that a server with a prefix cache reads only what is new.
+    """
+
+    def __init__(self, instructions: str, budget_chars: int = 12_000) -> None:
+        self.instructions = instructions
+        self._budget_chars = budget_chars
+        self._entries: list[Entry] = []
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries, oldest first."""
+        return tuple(self._entries)
+
+    def add(self, entry: Entry) -> None:
+        """Append an entry."""
+        self._entries.append(entry)
+
+    def find(self, entry_id: str) -> Entry | None:
+        """The entry with this id, or None."""
+        return next((entry for entry in self._entries if entry.id == entry_id), None)
+
+    def prompt(self) -> list[Message]:
+        """The messages for the language model: the instructions, then what was said.
+
+        Contributions of one side in a row become one message: a turn that was merged after a false end reads
+        as it was meant. When the budget is passed, the oldest half goes at once, so that the prefix then
+        stays the same for many turns.
+        """
+        total = sum(len(entry.text) for entry in self._entries)
+        if total > self._budget_chars:
+            self._forget(total)
+        messages = [Message("system", self.instructions)] if self.instructions else []
+        for role, group in groupby(self._entries, key=lambda entry: entry.role):
+            said = " ".join(entry.text + ("" if entry.complete else CUT_MARK) for entry in group if entry.text)
+            if said:
+                messages.append(Message(role, said))
+        return messages
+
+    def _forget(self, total: int) -> None:
+        while len(self._entries) > 1 and (total > self._budget_chars // 2 or self._entries[0].role != "user"):
+            total -= len(self._entries.pop(0).text)
