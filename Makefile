@@ -1,0 +1,59 @@
+# Everything a user or contributor types. Needs Python 3.11+ with venv, and make.
+
+PYTHON ?= python3
+PORT ?= 8080
+BIN := .venv/bin
+STAMPS := .stamps
+
+.DEFAULT_GOAL := help
+.PHONY: help run install models test lint bench web fuzz clean
+
+help:
+	@echo "make run     install, pull the models, start the server, print its address"
+	@echo "make test    every test, with what they need"
+	@echo "make lint    style, types, and the page's own checks"
+	@echo "make bench   the benchmark tables"
+	@echo "make web     rebuild the page (needs Node)"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Antiphon needs Python 3.11 or newer: make run PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Making .venv …"
+	@$(PYTHON) -m venv .venv
+
+$(STAMPS)/install: $(BIN)/python pyproject.toml
+	@echo "Installing Antiphon and what it needs (a minute or two the first time) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: $(STAMPS)/install
+	@echo "Installing what tests need …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@mkdir -p $(STAMPS) && touch $@
+
+install: $(STAMPS)/install
+
+models: $(STAMPS)/install
+	@$(BIN)/antiphon models pull
+
+run: models
+	@$(BIN)/antiphon serve --port $(PORT)
+
+test: $(STAMPS)/dev models
+	@$(BIN)/python tests/system_packages.py
+	@$(BIN)/python -m pytest
+
+lint: $(STAMPS)/dev
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@if command -v npm >/dev/null; then cd web && npm ci --silent --no-audit --no-fund && npm test --silent; else echo "npm is not here: the page's checks are skipped"; fi
+
+bench: $(STAMPS)/dev models
+	@$(BIN)/python -m bench.latency
+	@$(BIN)/python -m bench.footprint
+	@$(BIN)/python -m bench.asr_wer
+
+web:
+	@cd web && npm ci --no-audit --no-fund && npm run build
+
+clean:
+	@rm -rf .venv $(STAMPS) build dist *.egg-info web/node_modules

@@ -1,0 +1,316 @@
+"""A caller without a browser: speaks recordings over real WebRTC, and times what it hears at its own ear.
+
+The hand with which the terminal, the tests and the benches call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import urljoin
+
+import aiohttp
+import numpy as np
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtp import RtpPacket
+
+from agent.audio import I16, TICK_S, TICK_SAMPLES, WIRE_RATE, dbfs
+from agent.errors import SignalingError, TransportError
+from agent.transports.aiortc_private import drop_line, tap_packets
+from agent.transports.jitter import Packet
+from agent.transports.microphone import Microphone
+from agent.transports.opus import OpusEncoder
+from agent.transports.p2p import OutgoingTrack
+
+T = TypeVar("T")
+
+CONNECT_S = 15.0
+NOISE_DBFS = -70.0
+"""Of the room noise that is sent while nothing is said: no microphone sends digital silence."""
+LOUD_DBFS = -45.0
+"""10 ms of a recording below this do not count as speech when its end is looked for."""
+AUDIBLE_DBFS = -50.0
+"""A packet louder than this is heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardFrame:
+    """One packet of the agent's voice."""
+
+    at: float
+    """`loop.time()` at which it arrived, before any playout buffer"""
+    pcm: I16
+    """int16 (n,) mono at WIRE_RATE"""
+    dbfs: float
+
+
+@dataclass(slots=True)
+class Ear:
+    """All that the caller has heard."""
+
+    frames: list[HeardFrame] = field(default_factory=list)
+
+    def first_loud(self, since: float) -> HeardFrame | None:
+        """The first audible packet that arrived after ``since``."""
+        return next((f for f in self.frames if f.at > since and f.dbfs > AUDIBLE_DBFS), None)
+
+    def last_loud(self, since: float) -> HeardFrame | None:
+        """The last audible packet that arrived after ``since``."""
+        return next((f for f in reversed(self.frames) if f.at > since and f.dbfs > AUDIBLE_DBFS), None)
+
+    def sound(self, since: float = 0.0, until: float = float("inf")) -> I16:
+        """What arrived between the two times, as int16 (n,) at WIRE_RATE."""
+        parts = [frame.pcm for frame in self.frames if since < frame.at <= until]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int16)
+
+
+class Caller:
+    """One call, from the other end of the line. Use as an async context manager; leaving it hangs up.
+
+    :param url: the server, such as http://127.0.0.1:8080
+    :param extensions: ask for `antiphon.*` events.
+    """
+
+    def __init__(self, url: str, *, extensions: bool = True) -> None:
+        self._url = url
+        self._extensions = extensions
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._track = OutgoingTrack()
+        self._encoder = OpusEncoder()
+        self._incoming = Microphone()
+        self._saying: I16 = np.zeros(0, np.int16)
+        self._said = asyncio.Event()
+        self._location = ""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._group = asyncio.TaskGroup()
+        self._noise = np.random.default_rng(7)
+        self.ear = Ear()
+        self.events: list[dict[str, Any]] = []
+        """all events of the server, each with ``at``, the `loop.time()` of its arrival"""
+        self._news = asyncio.Event()
+        self._ended = asyncio.Event()
+        self.said_at = 0.0
+        """`loop.time()` at which the last loud frame of the newest `say` was handed to the packetiser"""
+        self.began_at = 0.0
+        """`loop.time()` at which the first frame of the newest `say` was handed to the packetiser"""
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        try:
+            await self._dial()
+        except BaseException:
+            await self._pc.close()
+            await self._group.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.hang_up()
+        await self._group.__aexit__(None, None, None)
+
+    # -- the line --------------------------------------------------------------------------------------------
+
+    async def _dial(self) -> None:
+        """Offer, connect, start the microphone.
+
+        :raises SignalingError: if the server refuses the call.
+        :raises TransportError: if the server can not be reached, or the line does not come up.
+        """
+        self._pc.addTrack(self._track)
+        self._channel = self._pc.createDataChannel("oai-events")
+        self._channel.on("message", self._take_event)
+        self._pc.on("connectionstatechange", self._state_changed)
+        tap_packets(self._pc.getTransceivers()[0].receiver, self._take_packet)
+        await self._pc.setLocalDescription(await self._pc.createOffer())
+        answer = await self._post(self._pc.localDescription.sdp)
+        await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        self._tasks = [
+            self._group.create_task(self._speak(), name="caller's microphone"),
+            self._group.create_task(self._listen(), name="caller's ear"),
+        ]
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await self.event("session.created")
+        except TimeoutError as error:
+            await self.hang_up()
+            raise TransportError(
+                f"the call did not come up within {CONNECT_S:.0f} s; see `antiphon doctor` for its candidates"
+            ) from error
+
+    async def _post(self, offer: str) -> str:
+        target = urljoin(self._url, "/v1/realtime/calls")
+        query = {"extensions": "antiphon"} if self._extensions else {}
+        async with aiohttp.ClientSession() as http:
+            try:
+                async with http.post(
+                    target, params=query, data=offer, headers={"Content-Type": "application/sdp"}
+                ) as response:
+                    text = await response.text()
+                    if response.status != 201:
+                        raise SignalingError(response.status, _message(text))
+                    self._location = urljoin(self._url, response.headers["Location"])
+                    return text
+            except aiohttp.ClientConnectionError as error:
+                raise TransportError(
+                    f"there is no server at {self._url} ({error}); start it with `make run`"
+                ) from error
+
+    async def hang_up(self) -> None:
+        """End the call."""
+        self._incoming.end()
+        for task in self._tasks:
+            task.cancel()
+        if self._location:
+            location, self._location = self._location, ""
+            async with aiohttp.ClientSession() as http:
+                try:
+                    async with http.delete(location):
+                        pass
+                except aiohttp.ClientConnectionError:
+                    pass  # the server is gone, and the call with it
+        await self._pc.close()
+
+    async def vanish(self) -> None:
+        """Be gone without a word, as a crashed page is: no hang-up, no goodbye from DTLS."""
+        for task in self._tasks:
+            task.cancel()
+        self._location = ""
+        await drop_line(self._pc)
+
+    # -- speaking --------------------------------------------------------------------------------------------
+
+    async def say(self, pcm: I16) -> float:
+        """Speak int16 (n,) at WIRE_RATE in real time; return `said_at` when it is out."""
+        self._saying = pcm
+        self._said.clear()
+        await self._said.wait()
+        return self.said_at
+
+    async def _speak(self) -> None:
+        """One packet every 20 ms, by absolute deadlines: speech if there is some, else the room's noise."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        amplitude = 32768 * 10 ** (NOISE_DBFS / 20)
+        last_loud = -1
+        position = -1
+        while True:
+            frame = (self._noise.standard_normal(TICK_SAMPLES) * amplitude).astype(np.int16)
+            if len(self._saying):
+                if position < 0:
+                    position, last_loud, self.began_at = 0, loud_end(self._saying), loop.time()
+                part = self._saying[position : position + TICK_SAMPLES]
+                frame[: len(part)] = part
+            packet = self._encoder.encode(frame)
+            if packet is not None:
+                self._track.put(packet)
+            if position >= 0:
+                if position < last_loud <= position + TICK_SAMPLES:
+                    self.said_at = loop.time()
+                position += TICK_SAMPLES
+                if position >= len(self._saying):
+                    position, self._saying = -1, np.zeros(0, np.int16)
+                    self._said.set()
+            due += TICK_S
+            await asyncio.sleep(max(0.0, due - loop.time()))
+
+    # -- hearing ---------------------------------------------------------------------------------------------
+
+    def _take_packet(self, packet: RtpPacket) -> None:
+        if packet.payload:
+            self._incoming.add(Packet(packet.sequence_number, packet.timestamp, packet.payload))
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        async for chunk in self._incoming.chunks():
+            self.ear.frames.append(HeardFrame(loop.time(), chunk.pcm, dbfs(chunk.pcm)))
+            self._news.set()
+
+    async def hears(self, since: float, *, within_s: float) -> HeardFrame:
+        """Wait for the first audible packet after ``since``.
+
+        :raises TimeoutError: if there is none within ``within_s``.
+        """
+        return await self._until(lambda: self.ear.first_loud(since), within_s)
+
+    async def hears_silence(self, for_s: float, *, within_s: float) -> None:
+        """Wait until nothing was audible for ``for_s``.
+
+        :raises TimeoutError: if the agent does not stop within ``within_s``.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        def quiet() -> bool | None:
+            last = self.ear.last_loud(began - for_s)
+            return loop.time() - (began if last is None else last.at) >= for_s or None
+
+        await self._until(quiet, within_s)
+
+    async def _until(self, look: Callable[[], T | None], within_s: float) -> T:
+        """Look again at every packet and event until there is something to see."""
+        async with asyncio.timeout(within_s):
+            while (seen := look()) is None:
+                self._news.clear()
+                await self._news.wait()
+        return seen
+
+    # -- events ----------------------------------------------------------------------------------------------
+
+    def send(self, event: dict[str, Any]) -> None:
+        """A client event to the server."""
+        self._channel.send(json.dumps(event))
+
+    def _take_event(self, text: str | bytes) -> None:
+        event = json.loads(text)
+        event["at"] = asyncio.get_running_loop().time()
+        self.events.append(event)
+        self._news.set()
+
+    def _state_changed(self) -> None:
+        if self._pc.connectionState in ("failed", "closed"):
+            self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait until the line is gone."""
+        await self._ended.wait()
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """All events of one type so far."""
+        return [event for event in self.events if event["type"] == kind]
+
+    async def event(self, kind: str, *, after: int = 0, within_s: float = 10.0) -> dict[str, Any]:
+        """The next event of a type, from position ``after`` of `events` on.
+
+        :raises TimeoutError: if none comes within ``within_s``.
+        """
+        return await self._until(
+            lambda: next((event for event in self.events[after:] if event["type"] == kind), None), within_s
+        )
+
+
+def loud_end(pcm: I16) -> int:
+    """Samples up to the end of the last 10 ms of int16 (n,) that are louder than `LOUD_DBFS`."""
+    window = WIRE_RATE // 100
+    for start in range(len(pcm) // window * window - window, -1, -window):
+        if dbfs(pcm[start : start + window]) > LOUD_DBFS:
+            return start + window
+    return len(pcm)
+
+
+def trimmed(pcm: I16) -> I16:
+    """A recording up to its last loud 10 ms."""
+    return pcm[: loud_end(pcm)]
+
+
+def _message(body: str) -> str:
+    """The message in an error body, or the body."""
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return body[:200]

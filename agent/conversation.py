@@ -1,0 +1,262 @@
+"""The actor: takes what happens, asks the machine, does what it says. The one place that starts and cuts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+
+from agent.audio import WIRE_RATE
+from agent.engines.protocols import LanguageModel
+from agent.events import (
+    Action,
+    Apologise,
+    CloseTurn,
+    Cut,
+    Deadline,
+    Duck,
+    Event,
+    HearingFailed,
+    OpenTurn,
+    ReplyAudible,
+    ReplyDone,
+    ReplyFailed,
+    SpeechEnded,
+    StartReply,
+    Transcript,
+    Unduck,
+)
+from agent.history import Entry, History, new_id
+from agent.machine import Machine, Patience
+from agent.metrics import Metrics, Timeline
+from agent.observer import Observer
+from agent.speaking.clauses import Clause
+from agent.speaking.playout import Heard, Playout, PlayoutClosed, PlayoutWriter
+from agent.speaking.reply import APOLOGY, Voice, canned, say, think
+
+log = logging.getLogger(__name__)
+
+INBOX = 256
+"""Events that may wait. More than a few means that the loop is stuck, so more than this is a bug."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """The reply in progress."""
+
+    number: int
+    item_id: str
+    timeline: Timeline
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a conversation needs of the transport and the listener below it."""
+
+    flush: Callable[[], None]
+    """throw away what the transport still holds of the agent's speech"""
+    sealed: Callable[[], None]
+    """the turn is over: what is said from now on is a new utterance"""
+    delay_s: Callable[[], float]
+    """s from playout to the ear, estimated"""
+
+
+class Conversation:
+    """One agent voice in one room."""
+
+    def __init__(
+        self,
+        *,
+        llm: LanguageModel,
+        voice: Voice,
+        history: History,
+        patience: Patience,
+        line: Line,
+        observer: Observer,
+        metrics: Metrics,
+    ) -> None:
+        self.history = history
+        self.playout = Playout()
+        self.machine = Machine(patience)
+        self.voice = voice
+        self._llm = llm
+        self._line = line
+        self._observer = observer
+        self._metrics = metrics
+        self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX)
+        self._reply: Reply | None = None
+        self._turn_id = ""
+        self._timeline = Timeline()
+        self._captioned = ""
+
+    def post(self, event: Event) -> None:
+        """Hand in an event; never waits."""
+        self._inbox.put_nowait(event)
+
+    @property
+    def replying(self) -> bool:
+        """A reply is in progress, audible or not."""
+        return self._reply is not None
+
+    async def run(self) -> None:
+        """Converse until cancelled."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                try:
+                    async with asyncio.timeout_at(self.machine.deadline):
+                        event: Event = await self._inbox.get()
+                except TimeoutError:
+                    event = Deadline()
+                self._take(event, loop.time(), group)
+
+    def caption(self) -> None:
+        """Tell how far the reply has reached the ear, if that changed; called every few ticks."""
+        if self._reply is not None and self._reply.timeline.audible is not None:
+            heard = self._heard()
+            if heard.text != self._captioned:
+                self._captioned = heard.text
+                self._observer.spoken(self._reply.item_id, heard)
+
+    def _take(self, event: Event, now: float, group: asyncio.TaskGroup) -> None:
+        before = self.machine.phase
+        self._note(event, now)
+        for action in self.machine.handle(event, now):
+            self._perform(action, now, group)
+        if self.machine.phase is not before:
+            self._observer.phase(self.machine.phase)
+
+    def _note(self, event: Event, now: float) -> None:
+        """Keep the timeline, and close the books of a reply that ended by itself."""
+        match event:
+            case SpeechEnded():
+                self._timeline = Timeline(speech_end=now - event.age_s, pause=now)
+            case Transcript():
+                self._timeline.transcript = now
+            case HearingFailed():
+                self._metrics.failures.inc()
+                self._observer.hearing_failed(self._turn_id, event.message)
+            case ReplyAudible() if self._is_current(event.reply):
+                assert self._reply is not None
+                self._reply.timeline.audible = now
+                self._observer.audible(self._reply.item_id)
+            case ReplyDone() if self._is_current(event.reply):
+                self._end_reply(self.playout.heard(), now)
+            case ReplyFailed() if self._is_current(event.reply):
+                self._metrics.failures.inc()
+                self._end_reply(self.playout.heard(), now, failure=event.message)
+            case _:
+                pass
+
+    def _is_current(self, number: int) -> bool:
+        return self._reply is not None and self._reply.number == number
+
+    # -- what the machine asks -------------------------------------------------------------------------------
+
+    def _perform(self, action: Action, now: float, group: asyncio.TaskGroup) -> None:
+        match action:
+            case OpenTurn():
+                self._open_turn(action.at)
+            case CloseTurn():
+                self._close_turn(action.text, action.at)
+            case StartReply():
+                prompt = self.history.prompt()
+                self._start(action.reply, lambda timeline: think(self._llm, prompt, timeline), now, group)
+            case Apologise():
+                self._start(action.reply, lambda _: canned(APOLOGY), now, group)
+            case Duck():
+                self.playout.duck()
+            case Unduck():
+                self.playout.unduck()
+            case Cut():
+                self._cut(action, now)
+
+    def _open_turn(self, at: float) -> None:
+        self._turn_id = new_id("item")
+        self._observer.turn_opened(self._turn_id, at)
+
+    def _close_turn(self, text: str, at: float) -> None:
+        self._line.sealed()
+        if text and not self._turn_id:  # words that were too short to interrupt, before a typed turn
+            self._open_turn(at)
+        if self._turn_id:
+            if text:
+                self.history.add(Entry(self._turn_id, "user", text))
+            self._observer.turn_closed(self._turn_id, text, at)
+            self._turn_id = ""
+
+    def _start(
+        self,
+        number: int,
+        clauses: Callable[[Timeline], AsyncGenerator[Clause, None]],
+        now: float,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        timeline, self._timeline = self._timeline, Timeline()
+        timeline.endpoint = now
+        self._captioned = ""
+        reply = self._reply = Reply(number, new_id("item"), timeline)
+        self._metrics.turns.inc()
+        self._observer.reply_started(reply.item_id)
+        writer = self.playout.open(lambda: self.post(ReplyAudible(number)))
+        reply.task = group.create_task(self._speak(reply, clauses(timeline), writer), name=f"reply {number}")
+
+    async def _speak(self, reply: Reply, clauses: AsyncGenerator[Clause, None], writer: PlayoutWriter) -> None:
+        """The reply's task and its supervisor: a failure becomes an event that the caller hears about."""
+        failure: str | None = None
+        try:
+            await say(
+                clauses,
+                self.voice,
+                writer,
+                reply.timeline,
+                lambda text: self._observer.told(reply.item_id, text),
+            )
+            self._observer.written(reply.item_id)
+        except PlayoutClosed:
+            return
+        except Exception as error:
+            log.exception("reply failed")
+            failure = str(error)
+        try:
+            await writer.drain()
+        except PlayoutClosed:
+            return
+        self.post(ReplyDone(reply.number) if failure is None else ReplyFailed(reply.number, failure))
+
+    def _cut(self, action: Cut, now: float) -> None:
+        """Silence first, cancel second, account third."""
+        heard = self.playout.cut(self._delay_samples())
+        self._line.flush()
+        if self._reply is None:
+            return
+        if self._reply.task is not None:
+            self._reply.task.cancel()  # not awaited: a stuck engine must not deafen us
+        self._reply.timeline.cut = now
+        self._metrics.cuts.inc()
+        self._end_reply(heard, now, cut_by_speech=action.by_speech)
+
+    def _end_reply(
+        self, heard: Heard, now: float, *, cut_by_speech: bool | None = None, failure: str | None = None
+    ) -> None:
+        reply = self._reply
+        assert reply is not None
+        self._reply = None
+        if heard.text:
+            self.history.add(Entry(reply.item_id, "assistant", heard.text, complete=heard.complete and failure is None))
+        if reply.timeline.cut is None:
+            reply.timeline.done = now
+        self._metrics.observe(reply.timeline)
+        stages = " ".join(f"{name}_ms={ms}" for name, ms in reply.timeline.since_speech_end().items())
+        log.info("turn reply=%d complete=%s %s", reply.number, heard.complete, stages)
+        self._observer.reply_ended(
+            reply.item_id, heard, cut_by_speech=cut_by_speech, failure=failure, timeline=reply.timeline
+        )
+
+    def _heard(self) -> Heard:
+        return self.playout.heard(self._delay_samples())
+
+    def _delay_samples(self) -> int:
+        return round(self._line.delay_s() * WIRE_RATE)

@@ -1,0 +1,106 @@
+"""What an engine is: one to three methods per seam.
+
+Engines are plain: blocking functions and plain generators. Threads, cancellation and back-pressure are
+`agent.engines.threads`' business, so that an engine's author needs to know neither asyncio nor WebRTC. An
+engine's settings are its constructor's typed keyword arguments. ``threads`` among them is given by the rule
+in `agent.engines.cores` unless the user set it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from agent.audio import F32, I16
+
+
+class VadStream(Protocol):
+    """Voice activity of one participant; keeps the model's state between calls."""
+
+    def __call__(self, window: F32) -> float:
+        """Float32 (Vad.window,) at EAR_RATE to the probability of speech, 0..1. Well under 1 ms."""
+        ...
+
+
+class Vad(Protocol):
+    """A voice activity detector; one per process."""
+
+    window: int
+    """samples at EAR_RATE that one call takes"""
+
+    def stream(self) -> VadStream:
+        """A fresh state for one participant."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What a recogniser believes was said."""
+
+    text: str
+    """"" if nothing was said"""
+    language: str
+    """ISO 639-1, "" if unknown"""
+
+
+class Recognizer(Protocol):
+    """A batch speech recogniser; one per process."""
+
+    def transcribe(self, wave: F32, *, language: str | None, prompt: str) -> Hypothesis:
+        """Float32 (n,) at EAR_RATE, one utterance, to text. Blocks; called in a worker thread.
+
+        :param language: ISO 639-1, or None to detect it.
+        :param prompt: what was said before, as context for names and style; may be "".
+        :raises EngineError: if the model failed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+class LanguageModel(Protocol):
+    """A chat model behind an OpenAI-compatible server."""
+
+    async def run(self) -> None:
+        """Keep alive what the model needs (a child process, or nothing) until cancelled."""
+        ...
+
+    async def warm(self, messages: Sequence[Message]) -> None:
+        """Wait until the model answers and has read this prefix once.
+
+        :raises EngineError: if it can not be reached; the message has the address and the remedy.
+        """
+        ...
+
+    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """Text as it is generated. Closing the generator stops the generation.
+
+        :raises EngineError: if the server refuses, breaks off, or sends nothing for too long.
+        """
+        ...
+
+
+class Synthesizer(Protocol):
+    """Text to speech; one per process."""
+
+    rate: int
+    """Hz of what `speak` yields"""
+    languages: frozenset[str]
+    """ISO 639-1 codes it can speak"""
+
+    def speak(self, text: str, *, voice: str, language: str) -> Iterator[I16]:
+        """Int16 (n,) mono chunks at ``rate``, the first as early as possible. "" yields nothing.
+
+        Runs in a worker thread, which stops at its next ``yield`` when the listener was interrupted: yield at
+        least every 100 ms of work.
+
+        :raises EngineError: if the model failed.
+        """
+        ...

@@ -1,0 +1,49 @@
+"""What a conversation tells whoever watches it: one call per thing that a client could want to know."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from agent.machine import Phase
+from agent.metrics import Timeline
+from agent.speaking.playout import Heard
+
+
+class Observer(Protocol):
+    """Watches one conversation. Calls come in order, on the loop, and must not wait."""
+
+    def phase(self, phase: Phase) -> None:
+        """The floor changed hands."""
+
+    def turn_opened(self, item_id: str, at: float) -> None:
+        """A person speaks; the turn, if it becomes one, will be ``item_id``. ``at`` in media s."""
+
+    def turn_closed(self, item_id: str, text: str, at: float) -> None:
+        """The person's turn is over. "" if nothing was said. ``at`` in media s."""
+
+    def hearing_failed(self, item_id: str, message: str) -> None:
+        """The open turn could not be recognised."""
+
+    def reply_started(self, item_id: str) -> None:
+        """The agent begins to answer."""
+
+    def told(self, item_id: str, text: str) -> None:
+        """This clause of the answer went to the TTS."""
+
+    def written(self, item_id: str) -> None:
+        """All of the answer is made; it may still be playing."""
+
+    def audible(self, item_id: str) -> None:
+        """The answer's first sample left."""
+
+    def spoken(self, item_id: str, heard: Heard) -> None:
+        """This much of the answer has reached the ear."""
+
+    def reply_ended(
+        self, item_id: str, heard: Heard, *, cut_by_speech: bool | None, failure: str | None, timeline: Timeline
+    ) -> None:
+        """The answer is over.
+
+        :param cut_by_speech: None if it was not cut.
+        :param failure: why it could not be finished, or None.
+        """

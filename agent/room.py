@@ -1,0 +1,150 @@
+"""A room: the people on the line, the agent among them, and the 20 ms tick that carries its voice.
+
+A call is a room of one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.audio import TICK_S
+from agent.conversation import Conversation, Line
+from agent.engines.protocols import LanguageModel
+from agent.history import History
+from agent.listening.listener import Hearing, Listener
+from agent.machine import Patience
+from agent.metrics import Metrics
+from agent.realtime.session import Session
+from agent.settings import Settings
+from agent.speaking.reply import Voice
+from agent.transports.p2p import PeerConnection
+
+log = logging.getLogger(__name__)
+
+WATCH_S = 0.5
+"""How often the line is looked at."""
+CAPTION_TICKS = 5
+"""Captions follow the voice every 100 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Everything that is loaded once per process and shared by all rooms."""
+
+    hearing: Hearing
+    llm: LanguageModel
+    voice: Voice
+
+
+class Room:
+    """One person and one agent on one line."""
+
+    def __init__(
+        self,
+        call_id: str,
+        connection: PeerConnection,
+        models: Models,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        extensions: bool,
+        session: Mapping[str, Any],
+    ) -> None:
+        self.call_id = call_id
+        self._connection = connection
+        self._settings = settings
+        self._metrics = metrics
+        history = History(settings.agent.instructions)
+        self._session = Session(connection, history, settings, extensions=extensions, given=session)
+        turn = settings.turn
+        self._conversation = Conversation(
+            llm=models.llm,
+            voice=models.voice,
+            history=history,
+            patience=Patience(
+                endpoint_s=max(0, turn.endpointing_ms - turn.pause_ms) / 1000, yield_s=turn.yield_ms / 1000
+            ),
+            line=Line(
+                flush=connection.flush,
+                sealed=lambda: self._listener.seal(),
+                delay_s=lambda: connection.delay_s,
+            ),
+            observer=self._session.narrator,
+            metrics=metrics,
+        )
+        self._listener = Listener(
+            "caller",
+            models.hearing,
+            self._conversation.post,
+            pause_ms=turn.pause_ms,
+            language=settings.asr.language or None,
+        )
+
+    async def run(self) -> str:
+        """Talk until the line is gone; free everything it held; return why it ended."""
+        reason = "failed"
+        self._metrics.calls.inc()
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = [
+                    group.create_task(self._tick(), name=f"tick {self.call_id}"),
+                    group.create_task(self._conversation.run(), name=f"conversation {self.call_id}"),
+                    group.create_task(self._listener.run(self._connection.chunks()), name=f"ear {self.call_id}"),
+                    group.create_task(self._session.run(self._conversation), name=f"session {self.call_id}"),
+                ]
+                reason = await self._until_gone()
+                for part in parts:
+                    part.cancel()
+        except* Exception:  # this room's end, and no other's
+            log.exception("call failed call=%s", self.call_id)
+        finally:
+            await self._connection.close(reason)
+            self._metrics.calls.dec()
+            self._metrics.calls_total.labels(reason).inc()
+            self._metrics.dropped.inc(self._connection.microphone.lost)
+            self._metrics.underruns.inc(self._conversation.playout.underruns)
+            log.info("call ended call=%s reason=%s", self.call_id, reason)
+        return reason
+
+    def hang_up(self, reason: str) -> None:
+        """End the call from our side."""
+        self._connection.hang_up(reason)
+
+    async def _until_gone(self) -> str:
+        """Why the line is gone: a call that never connects and a peer that falls silent are gone too."""
+        loop = asyncio.get_running_loop()
+        limits = self._settings.limits
+        gone = asyncio.ensure_future(self._connection.closed())
+        try:
+            await asyncio.wait({gone}, timeout=limits.connect_s) if not self._connection.connected.is_set() else None
+            while not gone.done():
+                if not self._connection.connected.is_set():
+                    return "never connected"
+                last = self._connection.last_packet
+                if last and loop.time() - last > limits.peer_gone_s:
+                    return "peer gone"
+                await asyncio.wait({gone}, timeout=1.0)
+            return gone.result()
+        finally:
+            gone.cancel()
+
+    async def _tick(self) -> None:
+        """Every 20 ms, by absolute deadlines: play what there is to play."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        count = 0
+        while True:
+            self._connection.play(self._conversation.playout.read())
+            count += 1
+            if count % CAPTION_TICKS == 0:
+                self._conversation.caption()
+            due += TICK_S
+            late = loop.time() - due
+            if late > TICK_S:
+                self._metrics.overruns.inc()
+                due += late - TICK_S  # one frame is caught up on; the rest is time that has passed
+            await asyncio.sleep(max(0.0, -late))

@@ -1,0 +1,195 @@
+"""A call over plain WebRTC: aiortc negotiates and encrypts; the sound's path in and out is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
+from aiortc.rtp import RtpPacket
+
+from agent.audio import I16, AudioChunk
+from agent.errors import TransportError
+from agent.transports.aiortc_private import round_trip_s, tap_packets
+from agent.transports.jitter import Packet
+from agent.transports.microphone import Microphone
+from agent.transports.opus import OpusEncoder, OpusPacket
+
+log = logging.getLogger(__name__)
+
+SLOT = 2
+"""Packets that may wait for aiortc's sender; it takes each at once unless the loop is late."""
+MESSAGES = 256
+"""Messages of the client that may wait; one that sends more, faster than we read, is hung up on."""
+SEND_LIMIT = 1 << 20
+"""Bytes that may wait in the data channel before further messages are dropped."""
+PLAYOUT_DELAY_S = 0.06
+"""A browser's own playout buffer, about 40 ms, and one packet under way."""
+CLOSE_S = 5.0
+
+
+class OutgoingTrack(MediaStreamTrack):
+    """The agent's voice: packets that are encoded already, sent as they come."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._slot: asyncio.Queue[OpusPacket] = asyncio.Queue(SLOT)
+
+    def put(self, packet: OpusPacket) -> None:
+        """Send this next; the oldest goes if the sender is late."""
+        if self._slot.full():
+            self._slot.get_nowait()
+        self._slot.put_nowait(packet)
+
+    def flush(self) -> None:
+        """Throw away what was not sent yet."""
+        while not self._slot.empty():
+            self._slot.get_nowait()
+
+    async def recv(self) -> OpusPacket:
+        """The next packet, for aiortc."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        return await self._slot.get()
+
+
+class PeerConnection:
+    """One participant's line over WebRTC (`agent.transports.base.Connection`)."""
+
+    def __init__(self) -> None:
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._track = OutgoingTrack()
+        self._encoder = OpusEncoder()
+        self._channel: RTCDataChannel | None = None
+        self._channel_open = asyncio.Event()
+        self._messages: asyncio.Queue[str | None] = asyncio.Queue(MESSAGES + 1)
+        self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.microphone = Microphone()
+        self.connected = asyncio.Event()
+        """set once ICE and DTLS are up"""
+        self.last_packet = 0.0
+        """`loop.time()` at which the newest packet of the microphone came; 0 before the first"""
+        self._pc.on("connectionstatechange", self._state_changed)
+        self._pc.on("datachannel", self._channel_offered)
+
+    async def answer(self, offer: str) -> str:
+        """The SDP answer to an SDP offer, with all our candidates in it.
+
+        :raises TransportError: if it is no offer, has no audio, or no Opus.
+        """
+        try:
+            await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+        except Exception as error:  # aiortc's parser raises whatever its lines made it stumble over
+            raise TransportError(f"the offer is not SDP that can be answered: {error!r}") from error
+        audio = next((t for t in self._pc.getTransceivers() if t.kind == "audio"), None)
+        if audio is None:
+            raise TransportError("the offer has no audio: add a microphone track before createOffer")
+        capabilities = RTCRtpReceiver.getCapabilities("audio")
+        assert capabilities is not None
+        audio.setCodecPreferences([c for c in capabilities.codecs if c.mimeType.lower() == "audio/opus"])
+        tap_packets(audio.receiver, self._take_packet)
+        self._pc.addTrack(self._track)
+        try:
+            await self._pc.setLocalDescription(await self._pc.createAnswer())
+        except Exception as error:
+            raise TransportError(f"the offer can not be answered: {error!r}; offer Opus audio") from error
+        return self._pc.localDescription.sdp
+
+    # -- the Connection protocol -----------------------------------------------------------------------------
+
+    @property
+    def delay_s(self) -> float:
+        """From `play` to the ear: half the round trip and the client's buffer."""
+        return PLAYOUT_DELAY_S + (round_trip_s(self._pc) or 0.0) / 2
+
+    def chunks(self) -> AsyncIterator[AudioChunk]:
+        """The microphone."""
+        return self.microphone.chunks()
+
+    async def messages(self) -> AsyncIterator[str]:
+        """The client's messages."""
+        while (message := await self._messages.get()) is not None:
+            yield message
+
+    async def channel_open(self) -> None:
+        """Wait until the client's data channel is open."""
+        await self._channel_open.wait()
+
+    def play(self, frame: I16) -> None:
+        """Encode and send one tick."""
+        packet = self._encoder.encode(frame)
+        if packet is not None:
+            self._track.put(packet)
+
+    def flush(self) -> None:
+        """Throw away the packet that aiortc has not taken yet."""
+        self._track.flush()
+
+    def send(self, text: str) -> None:
+        """A message to the client."""
+        channel = self._channel
+        if channel is not None and channel.readyState == "open" and channel.bufferedAmount < SEND_LIMIT:
+            channel.send(text)
+
+    async def closed(self) -> str:
+        """Wait until the line is gone; why."""
+        return await asyncio.shield(self._gone)
+
+    async def close(self, reason: str) -> None:
+        """Hang up, and free everything."""
+        self.hang_up(reason)
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._pc.close()
+        except TimeoutError:
+            log.warning("a peer connection took more than %s s to close", CLOSE_S)
+
+    # -- what aiortc tells us --------------------------------------------------------------------------------
+
+    def _state_changed(self) -> None:
+        state = self._pc.connectionState
+        if state == "connected":
+            self.connected.set()
+        elif state in ("failed", "closed"):
+            self.hang_up(f"connection {state}")
+
+    def _channel_offered(self, channel: RTCDataChannel) -> None:
+        if self._channel is not None:
+            return
+        if channel.label != "oai-events":
+            log.warning("the client's data channel is called %r, not 'oai-events'", channel.label[:40])
+        self._channel = channel
+        channel.on("message", self._take_message)
+        channel.on("close", lambda: self.hang_up("data channel closed"))
+        self._channel_open.set()
+
+    def _take_message(self, message: str | bytes) -> None:
+        if self._gone.done():
+            return
+        if self._messages.qsize() >= MESSAGES:
+            self.hang_up("the client sent messages faster than they can be read")
+            return
+        self._messages.put_nowait(message if isinstance(message, str) else "")
+
+    def _take_packet(self, packet: RtpPacket) -> None:
+        self.last_packet = asyncio.get_running_loop().time()
+        if packet.payload:
+            self.microphone.add(Packet(packet.sequence_number, packet.timestamp, packet.payload))
+
+    def hang_up(self, reason: str) -> None:
+        """End the line: nothing is heard any more, and `closed` returns."""
+        if not self._gone.done():
+            self._gone.set_result(reason)
+            self.microphone.end()
+            self._messages.put_nowait(None)

@@ -1,0 +1,32 @@
+"""Who answers calls: the seam between signaling and the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from agent.worker import Worker as LocalWorker
+
+__all__ = ["AgentWorker", "LocalWorker"]
+
+
+class AgentWorker(Protocol):
+    """Something that can take a call; the agent in this process, for now."""
+
+    @property
+    def waiting(self) -> Mapping[str, str]:
+        """What is not ready yet, and why."""
+        ...
+
+    async def answer(self, offer: str, *, extensions: bool, session: Mapping[str, Any]) -> tuple[str, str]:
+        """Start a call: SDP offer to its id and the SDP answer.
+
+        :param extensions: send `antiphon.*` events.
+        :param session: settings that the client gave with the offer, as in `session.update`.
+        :raises SignalingError: 400 for an offer that can not be answered, 503 when there is no room for it.
+        """
+        ...
+
+    def hang_up(self, call_id: str) -> bool:
+        """End a call; false if there is none of this id."""
+        ...
