@@ -252,6 +252,21 @@ class Caller:
 
         await self._until(quiet, within_s)
 
+    async def quiet(self, for_s: float, *, within_s: float) -> None:
+        """Wait until for ``for_s`` nothing was audible and no event came: the server has nothing more to say.
+
+        :raises TimeoutError: if it goes on for longer than ``within_s``.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        def nothing() -> bool | None:
+            loud = self.ear.last_loud(began - for_s)
+            news = max(began, loud.at if loud else 0.0, self.events[-1]["at"] if self.events else 0.0)
+            return loop.time() - news >= for_s or None
+
+        await self._until(nothing, within_s)
+
     async def _until(self, look: Callable[[], T | None], within_s: float) -> T:
         """Look again at every packet and event until there is something to see."""
         async with asyncio.timeout(within_s):

@@ -59,7 +59,7 @@ class Metrics:
             buckets=BUCKETS_S,
             registry=self.registry,
         )
-        self.calls = Gauge("antiphon_calls", "Calls in progress", registry=self.registry)
+        self.calls = Gauge("antiphon_calls_active", "Calls in progress", registry=self.registry)
         self.calls_total = Counter(
             "antiphon_calls_total", "Calls ended, by how they ended", ["reason"], registry=self.registry
         )

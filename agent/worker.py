@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 2.0
 """Between two attempts to reach a language model that is not there yet."""
+WARM_S = 5.0
+"""How long a remote language model may take to read a first prompt, before it is reported and asked again."""
 TTS_THREADS = 4
 """Replies that can be synthesised side by side."""
 WARM_UP = "Hello, how are you today?"
@@ -140,7 +142,7 @@ class Worker:
         """Load every model and run it once on real-shaped input, so that the first turn is like the others."""
         cores = share()
         settings = self.settings
-        llm = load_llm(settings, cores)
+        llm = await self._loaded("llm", lambda: load_llm(settings, cores))
         group.create_task(llm.run(), name="llm")
         async with asyncio.TaskGroup() as loading:
             loading.create_task(self._warm_llm(llm))
@@ -195,32 +197,28 @@ def _say(voice: Voice, text: str) -> I16:
 
 def load_vad(settings: Settings, cores: Share) -> Vad:
     """The voice activity detector that the settings name."""
-    vad: Vad = load("vad", settings.vad.engine, settings.vad.options(settings.vad.engine), threads=cores.vad)
-    return vad
+    chosen = settings.vad
+    return cast("Vad", load("vad", chosen.engine, chosen.options(chosen.engine), threads=cores.vad))
 
 
 def load_asr(settings: Settings, cores: Share) -> Recognizer:
     """The recogniser that the settings name."""
     chosen = settings.asr
-    asr: Recognizer = load(
-        "asr", chosen.engine, {"model": chosen.model, **chosen.options(chosen.engine)}, threads=cores.asr
-    )
-    return asr
+    options = {"model": chosen.model, **chosen.options(chosen.engine)}
+    return cast("Recognizer", load("asr", chosen.engine, options, threads=cores.asr))
 
 
 def load_tts(settings: Settings, cores: Share) -> Synthesizer:
     """The synthesiser that the settings name."""
-    tts: Synthesizer = load("tts", settings.tts.engine, settings.tts.options(settings.tts.engine), threads=cores.tts)
-    return tts
+    chosen = settings.tts
+    return cast("Synthesizer", load("tts", chosen.engine, chosen.options(chosen.engine), threads=cores.tts))
 
 
 def load_llm(settings: Settings, cores: Share) -> LanguageModel:
     """The language model that the settings name: a server's, or the embedded one."""
     chosen = settings.llm
-    llm: LanguageModel
-    if chosen.url:
-        remote = {"url": chosen.url, "model": chosen.model, "api_key": chosen.api_key.get_secret_value()}
-        llm = load("llm", "openai", {**remote, **chosen.options("openai")})
-    else:
-        llm = load("llm", "embedded", {"model": chosen.model, **chosen.options("embedded")}, threads=cores.llm)
-    return llm
+    if not chosen.url:
+        options = {"model": chosen.model, **chosen.options("embedded")}
+        return cast("LanguageModel", load("llm", "embedded", options, threads=cores.llm))
+    remote = {"url": chosen.url, "model": chosen.model, "api_key": chosen.api_key.get_secret_value(), "warm_s": WARM_S}
+    return cast("LanguageModel", load("llm", "openai", {**remote, **chosen.options("openai")}))

@@ -15,7 +15,7 @@ from agent.engines.protocols import Recognizer, Vad
 from agent.engines.threads import call
 from agent.events import Event, HearingFailed, SpeechEnded, SpeechStarted, Transcript
 from agent.listening.level import Leveller
-from agent.listening.segmenter import PREFIX_S, Ended, Segmenter, Started
+from agent.listening.segmenter import PREFIX_MS, SPEECH_MS, Ended, Segmenter, Started
 
 GAP_LIMIT_S = 2.0
 """A hole in the packets longer than this is filled with this much silence: enough to end any utterance."""
@@ -63,8 +63,9 @@ class Listener:
         self._resampler = Resampler(WIRE_RATE, EAR_RATE)
         self._pending: I16 = np.zeros(0, np.int16)
         self._next_pts: int | None = None
-        self._heard = 0  # samples at EAR_RATE that went through the VAD
-        self._prefix: deque[F32] = deque(maxlen=round(PREFIX_S * EAR_RATE / self._window) + 3)
+        self._position = 0  # media time up to which all was heard, in samples at EAR_RATE
+        prefix_s = (PREFIX_MS + SPEECH_MS) / 1000
+        self._prefix: deque[F32] = deque(maxlen=round(prefix_s * EAR_RATE / self._window) + 1)
         self._audio: deque[F32] = deque(maxlen=round(UTTERANCE_LIMIT_S * EAR_RATE / self._window))
         self._utterance = 0
         self._speaking = False
@@ -91,8 +92,10 @@ class Listener:
         """The chunk as whole VAD windows at EAR_RATE; what is lost before it is silence."""
         pcm = chunk.pcm
         if self._next_pts is not None and chunk.pts > self._next_pts:
-            gap = min(chunk.pts - self._next_pts, round(GAP_LIMIT_S * WIRE_RATE))
-            pcm = np.concatenate([np.zeros(gap, np.int16), pcm])
+            gap = chunk.pts - self._next_pts
+            filled = min(gap, round(GAP_LIMIT_S * WIRE_RATE))
+            self._position += (gap - filled) * EAR_RATE // WIRE_RATE
+            pcm = np.concatenate([np.zeros(filled, np.int16), pcm])
         self._next_pts = chunk.pts + len(chunk.pcm)
         heard = np.concatenate([self._pending, self._resampler(pcm)])
         whole = len(heard) // self._window * self._window
@@ -100,22 +103,23 @@ class Listener:
         return [to_wave(window) for window in heard[:whole].reshape(-1, self._window)]
 
     def _hear(self, window: F32, group: asyncio.TaskGroup) -> None:
-        self._heard += self._window
+        begins, self._position = self._position, self._position + self._window
         probability = self._vad(self._leveller(window))
         self._prefix.append(window)
         if self._speaking or self._now - self._ended_at < JOIN_S:
             self._audio.append(window)
-        for change in self._segmenter.feed(probability):
-            match change:
-                case Started(at_s=at):
-                    self._start(at)
-                case Ended(at_s=at):
-                    self._end(at, group)
+        match self._segmenter(begins, probability):
+            case Started(at_s=at):
+                self._start(at)
+            case Ended(at_s=at):
+                self._end(at, group)
+            case None:
+                pass
 
     @property
     def _now(self) -> float:
         """Media time, s."""
-        return self._heard / EAR_RATE
+        return self._position / EAR_RATE
 
     # -- speech ----------------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ async def think(llm: LanguageModel, prompt: Sequence[Message], timeline: Timelin
     """
     loop = asyncio.get_running_loop()
     clauses = Clauses()
-    async with aclosing(llm.reply(prompt)) as deltas:  # type: ignore[type-var]
+    async with aclosing(llm.reply(prompt)) as deltas:
         async for delta in deltas:
             if timeline.first_delta is None:
                 timeline.first_delta = loop.time()

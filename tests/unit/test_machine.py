@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -70,7 +72,7 @@ def test_a_late_transcript_is_waited_for() -> None:
 
 
 def test_going_on_after_a_pause_is_one_turn() -> None:
-    machine, actions = play(started(), ended(), started(), ended(), text("one two"), Deadline())
+    _, actions = play(started(), ended(), started(), ended(), text("one two"), Deadline())
     assert [type(action) for action in actions] == [OpenTurn, CloseTurn, StartReply]
     assert CloseTurn("ann", "one two", 2.0) in actions
 
@@ -154,7 +156,7 @@ def test_a_typed_message_is_answered_at_once_and_cuts() -> None:
 
 
 def test_every_phase_has_a_row_for_every_event_and_the_last_one_always_holds() -> None:
-    kinds = Event.__args__  # type: ignore[attr-defined]
+    kinds = get_args(Event)
     assert set(TABLE) == {(phase, kind) for phase in Phase for kind in kinds}
     for (phase, kind), rows in TABLE.items():
         assert rows[-1].when is None, f"{phase} {kind} may find no row"

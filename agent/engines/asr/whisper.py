@@ -1,0 +1,238 @@
+"""Whisper (MIT) in CTranslate2, int8: an utterance in, its text out, in a third of the usual time.
+
+Whisper pads whatever it hears to 30 s, and its encoder then works for 30 s of sound. Here it is given the speech
+and 1 s of silence, at least `SHORTEST_S` in all. That hears as well, but makes the decoder miss the end more often
+and repeat itself; so tokens are limited by the duration, and a doubtful text (`agent.engines.asr.doubts`) is
+decoded once more with more silence behind it. Greedy search.
+
+Measured with whisper-base on one of two cores, `python -m bench.asr_wer`: @@FIGURES
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+import tokenizers
+from faster_whisper.feature_extractor import FeatureExtractor
+from faster_whisper.tokenizer import Tokenizer
+
+from agent.audio import EAR_RATE, F32
+from agent.engines.asr.doubts import compression, repeats, unspoken, without_tail
+from agent.engines.catalogue import Catalogue
+from agent.engines.protocols import Hypothesis
+from agent.errors import EngineError
+
+FRAMES_PER_S = 100
+"""mel frames in one second; the encoder halves them"""
+PADDING_S = 1.0
+"""silence behind the speech in the first pass"""
+SHORTEST_S = 10.0
+"""least context of the first pass: of 84 one- to six-word utterances 41 went round in circles with 1 s of padding,
+none with 8 s of context; two longer clips needed 10 s"""
+SECOND_S = 20.0
+"""context of the second pass; cured all that `LONGEST_S` cured, in 0.32 s of encoder instead of 0.85"""
+LONGEST_S = 30.0
+"""context that the model was trained on; it takes no more"""
+WINDOW_S = 28.0
+"""longest speech that is recognised in one piece"""
+FAINTEST = 10 ** (-85 / 20)
+"""rms below which nothing is to be heard, -85 dBFS: ordinary 16-bit microphones' own noise is above it"""
+UNSPOKEN_LOOP = 0.4
+"""P(no speech) above which a text that reached the token limit twice is taken for noise: hum and hiss gave 0.5 to
+0.9 there; speech that looped twice, 0 dB under babble, 0.36"""
+MOST_PROMPT_TOKENS = 96
+"""of the prompt's end; the model takes 223, but each costs time in every pass"""
+UNSPACED = frozenset({"zh", "ja", "yue"})
+"""languages that need more tokens a second and no space between pieces"""
+_TEXT_CONTEXT = 448
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What one pass made of one piece."""
+
+    text: str
+    logprob: float
+    no_speech: float
+    cut: bool
+    """the token limit was reached"""
+
+    @property
+    def circular(self) -> bool:
+        return self.cut or compression(self.text) > 2.0 or repeats(self.text)
+
+    @property
+    def unspoken(self) -> bool:
+        return not self.cut and unspoken(self.text, self.logprob, self.no_speech)
+
+
+class Whisper:
+    """A multilingual recogniser. May be called from several threads at once.
+
+    CTranslate2 queues the calls and runs ``workers`` of them at a time, outside the GIL; nothing else is shared
+    but the tokenizers, which are immutable once made.
+
+    :param model: the catalogue's id.
+    :param threads: cores for one call.
+    :param workers: calls that run at the same time; the weights are shared, a worker adds about 15 MB.
+    :param language: ISO 639-1 to assume when a call does not say; None to detect it.
+    :param languages: what detection may choose from; () for all that the model knows.
+    :param path: a CTranslate2 model folder to use in place of the catalogue's.
+    :param compute_type: CTranslate2's name of the arithmetic.
+    :raises ModelMissing: if the model is not on this machine.
+    :raises EngineError: if its files can not be loaded, or it does not know a language.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "whisper-base",
+        threads: int = 1,
+        workers: int = 1,
+        language: str | None = None,
+        languages: tuple[str, ...] = (),
+        path: Path | None = None,
+        compute_type: str = "int8",
+    ) -> None:
+        if path is None:
+            catalogue = Catalogue.load()
+            path = catalogue.folder(catalogue.resolve(model))
+        try:
+            self._model = ctranslate2.models.Whisper(
+                str(path), compute_type=compute_type, inter_threads=workers, intra_threads=threads
+            )
+            self._tokens = tokenizers.Tokenizer.from_file(str(path / "tokenizer.json"))
+        except Exception as error:  # noqa: BLE001 - tokenizers raises nothing more precise
+            raise EngineError("whisper", "load", f"{path}: {error}; run `antiphon models verify`") from error
+        self._mel = FeatureExtractor(feature_size=self._model.n_mels)
+        self._tokenizers: dict[str, Tokenizer] = {}
+        self._lock = threading.Lock()
+        self._language = language
+        self._languages = frozenset(languages)
+        for code in {*languages, *([language] if language else [])}:
+            self._tokenizer(code)
+
+    def transcribe(self, wave: F32, *, language: str | None, prompt: str) -> Hypothesis:
+        """Float32 (n,) at EAR_RATE, one utterance, to text; "" for silence and noise. Blocks.
+
+        More than `WINDOW_S` is cut where it is quietest and recognised piece by piece.
+
+        :param language: ISO 639-1, or None to detect it in the first piece.
+        :param prompt: what was said before, as context for names and style; its end is used.
+        :raises EngineError: if the model failed, or does not know the language.
+        """
+        language = _primary(language or self._language)
+        texts: list[str] = []
+        for piece in pieces(wave):
+            text, language = self._piece(piece, language, prompt)
+            texts.append(text)
+        joint = "" if language in UNSPACED else " "
+        return Hypothesis(joint.join(text for text in texts if text), language or "")
+
+    def _piece(self, wave: F32, language: str | None, prompt: str) -> tuple[str, str | None]:
+        """Text of at most WINDOW_S, and the language it is in if anything was said."""
+        if len(wave) < EAR_RATE // 10 or float(np.sqrt(np.mean(np.square(wave)))) < FAINTEST:
+            return "", language
+        seconds = len(wave) / EAR_RATE
+        mel: F32 = self._mel(wave).astype(np.float32)
+        try:
+            encoded = self._encode(mel, max(seconds + PADDING_S, SHORTEST_S))
+            spoken = language or self._detect(encoded)
+            first = self._decode(encoded, spoken, prompt, seconds)
+            if first.unspoken:
+                return "", language
+            if not first.circular and first.logprob > -1.0:
+                return first.text, spoken
+            roomy = SECOND_S if seconds + 2 * PADDING_S < SECOND_S else LONGEST_S
+            second = self._decode(self._encode(mel, roomy), spoken, prompt, seconds)
+        except (RuntimeError, ValueError) as error:
+            raise EngineError("whisper", "transcribe", str(error)) from error
+        if second.unspoken or (second.cut and second.no_speech > UNSPOKEN_LOOP):
+            return "", language
+        if not second.circular:
+            return second.text, spoken
+        if not first.circular:
+            return first.text, spoken
+        return without_tail(second.text), spoken
+
+    def _encode(self, mel: F32, context_s: float) -> ctranslate2.StorageView:
+        """The encoder's output for (n_mels, frames), with silence behind it up to ``context_s``."""
+        frames = min(int(context_s * FRAMES_PER_S), int(LONGEST_S * FRAMES_PER_S)) // 2 * 2
+        # What the features of digital silence would be: the floor that the extractor clips to, 8 below the
+        # loudest and at least 1e-10 in power (both log10), scaled as it scales.
+        floor = max(float(mel.max()) - 2.0, -1.5)
+        padded = np.full((1, mel.shape[0], frames), floor, np.float32)
+        kept = min(frames, mel.shape[1])
+        padded[0, :, :kept] = mel[:, :kept]
+        return self._model.encode(ctranslate2.StorageView.from_array(padded))
+
+    def _detect(self, encoded: ctranslate2.StorageView) -> str:
+        """The most probable of the languages that may be chosen."""
+        if not self._model.is_multilingual:
+            return "en"
+        for token, _ in self._model.detect_language(encoded)[0]:
+            code = str(token)[2:-2]
+            if not self._languages or code in self._languages:
+                return code
+        raise EngineError("whisper", "language", f"the model knows none of {sorted(self._languages)}")
+
+    def _decode(
+        self, encoded: ctranslate2.StorageView, language: str, prompt: str, seconds: float
+    ) -> _Heard:
+        tokenizer = self._tokenizer(language)
+        start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        if prompt.strip():
+            before = tokenizer.encode(" " + prompt.strip())[-MOST_PROMPT_TOKENS:]
+            start = [tokenizer.sot_prev, *before, *start]
+        # No one speaks faster than this; the densest of the development recordings has 5.7 tokens a second.
+        limit = int(10 + seconds * (12 if language in UNSPACED else 8))
+        result = self._model.generate(
+            encoded,
+            [start],
+            beam_size=1,
+            # CTranslate2 gives the new tokens half of max_length, or what the prompt leaves of it.
+            max_length=min(max(2 * limit, len(start) + limit), _TEXT_CONTEXT),
+            return_scores=True,
+            return_no_speech_prob=True,
+        )[0]
+        ids: list[int] = result.sequences_ids[0]
+        # The score is the mean over the tokens without the end mark, which was scored too.
+        logprob = result.scores[0] * len(ids) / (len(ids) + 1)
+        most = min(limit, _TEXT_CONTEXT // 2 - 1)
+        return _Heard(tokenizer.decode(ids).strip(), logprob, result.no_speech_prob, len(ids) >= most)
+
+    def _tokenizer(self, language: str) -> Tokenizer:
+        with self._lock:
+            if language not in self._tokenizers:
+                try:
+                    made = Tokenizer(self._tokens, self._model.is_multilingual, "transcribe", language)
+                except ValueError as error:
+                    raise EngineError("whisper", "language", str(error)) from error
+                self._tokenizers[language] = made
+            return self._tokenizers[language]
+
+
+def _primary(language: str | None) -> str | None:
+    """The language of a tag like ``pt-BR``: ``pt``."""
+    return language.replace("_", "-").split("-")[0].lower() if language else None
+
+
+def pieces(wave: F32) -> list[F32]:
+    """Float32 (n,) at EAR_RATE cut into pieces of at most WINDOW_S, where the sound is quietest.
+
+    A cut lies in the second half of the longest piece possible, in the middle of its quietest 0.2 s.
+    """
+    longest, tick = int(WINDOW_S * EAR_RATE), EAR_RATE // 50
+    found: list[F32] = []
+    while len(wave) > longest:
+        half = wave[longest // 2 : longest]
+        energy = np.square(half[: len(half) // tick * tick]).reshape(-1, tick).mean(axis=1)
+        smooth = np.convolve(energy, np.ones(10), mode="valid")
+        cut = longest // 2 + (int(smooth.argmin()) + 5) * tick
+        found.append(wave[:cut])
+        wave = wave[cut:]
+    return [*found, wave]

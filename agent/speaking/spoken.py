@@ -1,0 +1,44 @@
+"""What of a written text is to be said: markdown, emoji and stage directions are for the eye."""
+
+from __future__ import annotations
+
+import re
+
+_EMOJI = re.compile(
+    "[\U0001f000-\U0001faff\U000e0020-\U000e007f\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    "\ufe0e\ufe0f\u200d\u20e3]"
+)
+_DIRECTION = re.compile(r"(?:(?<=^)|(?<=[.!?…]\s)|(?<=\s))([*\[(])([a-z]+(?:s|ing)\b[^*\[\]()\n]{0,40})[*\])](?=\s|$)")
+_IMAGE_OR_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*(?:\s+\"[^\"\n]*\")?\)")
+_ADDRESS = re.compile(r"\bhttps?://(?:www\.)?([^\s/?#]+)[^\s]*?(?=[.,;:!?)]*(?:\s|$))")
+_LINE_MARK = re.compile(r"^[^\S\n]*(?:#{1,6}\s+|>\s*|[-*+•]\s+(?:\[[ xX]\]\s+)?)+", re.MULTILINE)
+_RULE = re.compile(r"^[^\S\n]*(?:[-*_=|:]\s*){3,}$", re.MULTILINE)
+_STRONG = re.compile(r"\*\*+|__+(?=\W|$)|(?<!\w)__+|~~+|`+")
+_STAR = re.compile(r"(?<![\d\s])\*|\*(?![\d\s])")
+_UNDERSCORE = re.compile(r"(?<!\w)_+|_+(?!\w)")
+_CELLS = re.compile(r"\s*\|\s*")
+_SPACE = re.compile(r"\s+")
+_SPACE_BEFORE_MARK = re.compile(r"\s+(?=[,.!?;:](?:\s|$))")
+
+
+def spoken(text: str) -> str:
+    """The text for a synthesiser; "" if nothing in it can be said."""
+    said = _IMAGE_OR_LINK.sub(r"\1", text)
+    said = _ADDRESS.sub(r"\1", said)
+    said = _EMOJI.sub("", said)
+    said = _RULE.sub("", said)
+    said = _DIRECTION.sub(_unless_emphasis, said)
+    said = _LINE_MARK.sub("", said)
+    said = _STRONG.sub("", said)
+    said = _STAR.sub("", said)
+    said = _UNDERSCORE.sub("", said)
+    said = _CELLS.sub(", ", said.strip().strip("|"))
+    said = _SPACE_BEFORE_MARK.sub("", _SPACE.sub(" ", said)).strip()
+    return said if any(character.isalnum() for character in said) else ""
+
+
+def _unless_emphasis(match: re.Match[str]) -> str:
+    """ "*smiles*" goes where a sentence could begin; in the middle of one, "*always*" is emphasis and
+    stays."""
+    before = match.string[: match.start()].rstrip()
+    return match.group() if before and before[-1] not in ".!?…" else ""

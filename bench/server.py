@@ -1,0 +1,106 @@
+"""A real server in a process of its own, for benches and tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import psutil
+
+READY_S = 60.0
+STOP_S = 10.0
+PINNED = {"ANTIPHON__LLM__MODEL": "smollm2", "ANTIPHON__ICE__ADDRESSES": '["127.0.0.1"]'}
+"""What every figure is measured with, whatever the machine would choose."""
+
+
+class Server:
+    """`antiphon serve` on a free port. Use as an async context manager.
+
+    :param settings: environment beside `PINNED`, such as ``{"ANTIPHON__TURN__ENDPOINTING_MS": "300"}``.
+    """
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = {**os.environ, **PINNED, **(settings or {})}
+        self._process: asyncio.subprocess.Process | None = None
+        self._log = Path(tempfile.mkstemp(prefix="antiphon-", suffix=".log")[1])
+        self.url = ""
+        self.ready_s = 0.0
+        """from the start of the process to /readyz"""
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with self._log.open("w") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "agent.cli", "serve", "--port", "0"),
+                env=self._settings,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            async with asyncio.timeout(READY_S):
+                await self._until_ready()
+        except TimeoutError as error:
+            await self.stop()
+            raise RuntimeError(f"the server was not ready within {READY_S:.0f} s:\n{self.log()}") from error
+        self.ready_s = loop.time() - began
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        self._log.unlink(missing_ok=True)
+        return self._process.returncode or 0
+
+    def log(self) -> str:
+        """What the server has printed."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def processes(self) -> list[psutil.Process]:
+        """The server and its children."""
+        parent = psutil.Process(self.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    async def _until_ready(self) -> None:
+        assert self._process is not None
+        while not (found := re.search(r"http://\S+?:\d+", self.log())):
+            if self._process.returncode is not None:
+                raise RuntimeError(f"the server ended with status {self._process.returncode}:\n{self.log()}")
+            await asyncio.sleep(0.02)
+        self.url = found.group().replace("localhost", "127.0.0.1")
+        async with aiohttp.ClientSession() as http:
+            while True:
+                async with http.get(f"{self.url}/readyz") as response:
+                    if response.status == 200:
+                        return
+                if self._process.returncode is not None:
+                    raise RuntimeError(f"the server ended with status {self._process.returncode}:\n{self.log()}")
+                await asyncio.sleep(0.05)

@@ -1,0 +1,129 @@
+"""An OpenAI-compatible server with a scripted mind: real HTTP and real server-sent events on the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aiohttp import web
+
+Fault = Literal["stall", "cut", "half json", "no end", "keep-alive only"]
+"""What goes wrong after the tokens: nothing more comes; the connection is reset; a chunk is half a JSON object;
+the stream ends in good order but without a finish_reason; comments come, and nothing else."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server does with one request."""
+
+    tokens: Sequence[str] = ()
+    status: int = 200
+    fault: Fault | None = None
+    token_s: float = 0.0
+    """s before each token"""
+    forever: bool = False
+    """say the tokens again and again, until the client goes"""
+
+    @classmethod
+    def of(cls, text: str, token_s: float = 0.0) -> Answer:
+        """This text, a word a token."""
+        return cls(re.findall(r"\s*\S+\s*$|\s*\S+", text), token_s=token_s)
+
+
+Mind = Callable[[list[dict[str, str]]], "Answer | str"]
+"""The messages of a request to what is answered."""
+
+
+@dataclass
+class ScriptedLLM:
+    """The running server, and what it saw."""
+
+    mind: Mind
+    url: str = ""
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    """bodies, in the order in which they came"""
+    keys: list[str | None] = field(default_factory=list)
+    """their Authorization headers"""
+    sent: int = 0
+    """tokens, of all requests"""
+    aborted: asyncio.Event = field(default_factory=asyncio.Event)
+    """set when a client went before its answer was complete"""
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        """POST /v1/chat/completions."""
+        body = await request.json()
+        self.requests.append(body)
+        self.keys.append(request.headers.get("Authorization"))
+        answer = self.mind(body["messages"])
+        if isinstance(answer, str):
+            answer = Answer.of(answer)
+        if answer.status != 200:
+            error = {"error": {"message": f"scripted {answer.status}", "type": "scripted", "param": None, "code": None}}
+            return web.json_response(error, status=answer.status)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        try:
+            await response.prepare(request)
+            await self._stream(request, response, answer, body.get("max_tokens") or len(answer.tokens))
+        except (asyncio.CancelledError, ConnectionResetError):
+            self.aborted.set()
+            raise
+        return response
+
+    async def _stream(self, request: web.Request, response: web.StreamResponse, answer: Answer, most: int) -> None:
+        said = 0
+        while True:
+            for token in answer.tokens:
+                if said == most and not answer.forever:
+                    break
+                await asyncio.sleep(answer.token_s)
+                await response.write(_event({"content": token}))
+                self.sent += 1
+                said += 1
+            if not answer.forever:
+                break
+        match answer.fault:
+            case "stall":
+                await asyncio.Event().wait()
+            case "keep-alive only":
+                while True:
+                    await response.write(b": still here\n\n")
+                    await asyncio.sleep(0.01)
+            case "cut":
+                assert request.transport is not None
+                request.transport.abort()
+            case "half json":
+                await response.write(_event({"content": "lost"})[:40] + b"\n\n")
+            case "no end":
+                await response.write_eof()
+            case None:
+                await response.write(_event({}, "stop") + b"data: [DONE]\n\n")
+                await response.write_eof()
+
+
+def _event(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "scripted", "choices": [choice]}
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+@asynccontextmanager
+async def scripted_llm(mind: Mind) -> AsyncIterator[ScriptedLLM]:
+    """A server on a free loopback port for as long as the block runs."""
+    server = ScriptedLLM(mind)
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", server.complete)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        server.url = f"http://{host}:{port}/v1"
+        yield server
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,168 @@
+"""The events on the wire: strictly what OpenAI's own client expects, in the order of the API."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import pytest
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import Field, TypeAdapter
+
+from agent.history import History
+from agent.machine import Phase
+from agent.metrics import Timeline
+from agent.realtime import events as ev
+from agent.realtime.narrator import Narrator
+from agent.realtime.session import Session
+from agent.settings import Settings
+from agent.speaking.playout import Heard
+
+THEIRS: TypeAdapter[Any] = TypeAdapter(Annotated[RealtimeServerEvent, Field(discriminator="type")])
+
+
+class Sent(list[dict[str, Any]]):
+    """What a client received, each event as JSON, and valid."""
+
+    def __call__(self, event: ev.ServerEvent) -> None:
+        written = event.model_dump_json()
+        if not isinstance(event, ev.EXTENSIONS):
+            THEIRS.validate_json(written, strict=True)
+        self.append(json.loads(written))
+
+    def types(self) -> list[str]:
+        """The event types in order, without ours."""
+        return [event["type"] for event in self if not event["type"].startswith("antiphon.")]
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+@pytest.fixture
+def narrator(sent: Sent) -> Narrator:
+    return Narrator(sent, lambda: "heart", "conv_1")
+
+
+USER = [
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+    "conversation.item.input_audio_transcription.completed",
+]
+OPENED = [
+    "response.created",
+    "response.output_item.added",
+    "conversation.item.added",
+    "response.content_part.added",
+    "response.output_audio_transcript.delta",
+    "output_audio_buffer.started",
+    "response.output_audio_transcript.delta",
+]
+CLOSED = [
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "conversation.item.done",
+    "response.output_item.done",
+    "response.done",
+]
+
+
+def ask(narrator: Narrator) -> None:
+    narrator.phase(Phase.HEARING)
+    narrator.turn_opened("item_u", 1.25)
+    narrator.turn_closed("item_u", "Hello?", 2.5)
+
+
+def open_reply(narrator: Narrator) -> None:
+    narrator.reply_started("item_a")
+    narrator.told("item_a", "Well, ")
+    narrator.audible("item_a")
+    narrator.told("item_a", "hello.")
+
+
+def end_reply(narrator: Narrator, heard: Heard, cut: bool | None = None, failure: str | None = None) -> None:
+    timeline = Timeline(speech_end=1.0, endpoint=1.5, audible=1.7)
+    narrator.reply_ended("item_a", heard, cut_by_speech=cut, failure=failure, timeline=timeline)
+
+
+def test_a_spoken_turn_is_told_in_the_order_of_the_api(narrator: Narrator, sent: Sent) -> None:
+    ask(narrator)
+    open_reply(narrator)
+    narrator.written("item_a")
+    end_reply(narrator, Heard("Well, hello.", 48_000, complete=True))
+    assert sent.types() == [*USER, *OPENED, *CLOSED, "output_audio_buffer.stopped"]
+    assert len({event["event_id"] for event in sent}) == len(sent)
+    added = [event for event in sent if event["type"] == "conversation.item.added"]
+    assert [event["previous_item_id"] for event in added] == [None, "item_u"]
+    assert sent[-1]["audible_ms"] == 700
+    assert "done_ms" not in sent[-1]
+
+
+def test_a_barge_in_cancels_clears_and_truncates(narrator: Narrator, sent: Sent) -> None:
+    open_reply(narrator)
+    end_reply(narrator, Heard("Well,", 24_000, complete=False), cut=True)
+    assert sent.types() == [*OPENED, *CLOSED, "output_audio_buffer.cleared", "conversation.item.truncated"]
+    done = next(event for event in sent if event["type"] == "response.done")
+    assert done["response"]["status"] == "cancelled"
+    assert done["response"]["status_details"]["reason"] == "turn_detected"
+    truncated = next(event for event in sent if event["type"] == "conversation.item.truncated")
+    assert truncated["audio_end_ms"] == 500
+
+
+def test_a_cut_after_all_was_generated_only_clears(narrator: Narrator, sent: Sent) -> None:
+    open_reply(narrator)
+    narrator.written("item_a")
+    end_reply(narrator, Heard("Well,", 24_000, complete=False), cut=False)
+    assert sent.types() == [*OPENED, *CLOSED, "output_audio_buffer.cleared", "conversation.item.truncated"]
+    assert [e["response"]["status"] for e in sent if e["type"] == "response.done"] == ["completed"]
+
+
+def test_a_failure_closes_what_was_open(narrator: Narrator, sent: Sent) -> None:
+    open_reply(narrator)
+    end_reply(narrator, Heard("Well,", 24_000, complete=True), failure="the model is gone")
+    assert sent.types() == [*OPENED, *CLOSED, "output_audio_buffer.stopped"]
+    done = next(event for event in sent if event["type"] == "response.done")
+    assert done["response"]["status_details"]["error"]["message"] == "the model is gone"
+
+
+def test_a_transcript_that_failed_is_told(narrator: Narrator, sent: Sent) -> None:
+    narrator.turn_opened("item_u", 1.0)
+    narrator.hearing_failed("item_u", "no memory")
+    narrator.turn_closed("item_u", "", 2.0)
+    assert sent.types()[-1] == "conversation.item.input_audio_transcription.failed"
+
+
+class Line:
+    """A connection that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    def send(self, text: str) -> None:
+        self.sent.append(json.loads(text))
+
+
+def test_extensions_go_only_to_who_asked() -> None:
+    for extensions in (True, False):
+        line = Line()
+        session = Session(line, History(""), Settings(), extensions=extensions, given={})  # type: ignore[arg-type]
+        session._greeted = True
+        session.emit(ev.Phase(phase="idle"))
+        assert bool(line.sent) == extensions
+
+
+def test_the_session_object_is_whole_valid_and_merged() -> None:
+    line = Line()
+    given = {"instructions": "Be kind.", "unknown": 1, "audio": {"output": {"voice": "heart"}}, "model": "gpt-realtime"}
+    session = Session(line, History(""), Settings(), extensions=False, given=given)  # type: ignore[arg-type]
+    THEIRS.validate_json(ev.SessionCreated(session=session.config).model_dump_json(), strict=True)
+    assert session.config["instructions"] == "Be kind."
+    assert session.config["audio"]["output"]["voice"] == "heart"
+    assert session.config["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+    assert session.config["model"] == "antiphon"
+    assert "unknown" not in session.config
