@@ -1,0 +1,175 @@
+// One WebRTC call as an ordinary OpenAI Realtime client makes it: microphone up, voice down, events on a channel.
+
+import { CallError } from "./problems";
+import type { Server } from "./server";
+import type { ServerEvent } from "./wire";
+
+/** Servers take the offer without candidates too, so waiting long for them would only delay the first word. */
+const GATHERING_MS = 1_000;
+/** From the answer to an open data channel; ICE on a bad network needs a few seconds, never this many. */
+const CONNECT_MS = 15_000;
+/** A connection that stays broken this long is given up. */
+const INTERRUPTED_MS = 15_000;
+
+/** What the page asks of the server. */
+export type ClientEvent =
+  | { readonly type: "response.cancel" }
+  | { readonly type: "output_audio_buffer.clear" }
+  | { readonly type: "response.create" }
+  | {
+      readonly type: "conversation.item.create";
+      readonly item: {
+        readonly type: "message";
+        readonly role: "user";
+        readonly content: readonly [{ readonly type: "input_text"; readonly text: string }];
+      };
+    };
+
+/** What a call tells its owner. */
+export interface CallListener {
+  /** An event of the protocol. */
+  event(event: ServerEvent): void;
+  /** The agent's voice. */
+  voice(stream: MediaStream): void;
+  /** The path broke for now (true), or works again (false). */
+  interrupted(now: boolean): void;
+  /** The call is over, and not because this side hung up. */
+  over(how: "ended" | "lost"): void;
+}
+
+/** A call from its offer to its end. */
+export class Call {
+  readonly peer = new RTCPeerConnection();
+  readonly #channel: RTCDataChannel;
+  readonly #server: Server;
+  readonly #listener: CallListener;
+  readonly #closing = new AbortController();
+  #location: URL | null = null;
+  #patience: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(server: Server, microphone: MediaStream, listener: CallListener) {
+    this.#server = server;
+    this.#listener = listener;
+    const { signal } = this.#closing;
+    for (const track of microphone.getAudioTracks()) this.peer.addTrack(track, microphone);
+    this.#channel = this.peer.createDataChannel("oai-events");
+    this.#channel.addEventListener("message", (message) => this.#received(message.data), { signal });
+    this.#channel.addEventListener("close", () => this.#over("ended"), { signal });
+    this.peer.addEventListener(
+      "track",
+      ({ streams, track }) => listener.voice(streams[0] ?? new MediaStream([track])),
+      { signal },
+    );
+  }
+
+  /** Connects; resolves when events can flow. Throws CallError, and is then closed. */
+  async connect(): Promise<void> {
+    try {
+      await this.peer.setLocalDescription();
+      await this.#gathered();
+      const answer = await this.#server.offer(this.peer.localDescription?.sdp ?? "");
+      this.#location = answer.location;
+      if (this.#closing.signal.aborted) {
+        // Hung up while the server was answering: it must not keep a place for nobody.
+        this.#hangUp();
+        return;
+      }
+      await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      await this.#opened();
+      this.peer.addEventListener("connectionstatechange", () => this.#watch(), {
+        signal: this.#closing.signal,
+      });
+    } catch (error) {
+      if (this.#closing.signal.aborted) return;
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Sends one event. False when the channel is not open. */
+  send(event: ClientEvent): boolean {
+    if (this.#channel.readyState !== "open") return false;
+    this.#channel.send(JSON.stringify(event));
+    return true;
+  }
+
+  /** Puts another microphone in the place of the one in use. */
+  async useTrack(track: MediaStreamTrack): Promise<void> {
+    await this.peer
+      .getSenders()
+      .find((sender) => sender.track?.kind === "audio")
+      ?.replaceTrack(track);
+  }
+
+  /** Hangs up. Safe to call twice, and at any moment. */
+  close(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    clearTimeout(this.#patience);
+    this.#hangUp();
+    this.peer.close();
+  }
+
+  #hangUp(): void {
+    if (this.#location) void this.#server.hangUp(this.#location);
+    this.#location = null;
+  }
+
+  #over(how: "ended" | "lost"): void {
+    if (this.#closing.signal.aborted) return;
+    if (how === "ended") this.#location = null; // the server has already forgotten the call
+    this.close();
+    this.#listener.over(how);
+  }
+
+  #received(data: unknown): void {
+    if (typeof data !== "string") return;
+    // What the server sends has one of these types; one that is newer than this page falls through the reducer.
+    this.#listener.event(JSON.parse(data) as ServerEvent);
+  }
+
+  #watch(): void {
+    clearTimeout(this.#patience);
+    const { connectionState } = this.peer;
+    if (connectionState === "failed") this.#over("lost");
+    if (connectionState === "connected") this.#listener.interrupted(false);
+    if (connectionState === "disconnected") {
+      this.#listener.interrupted(true);
+      this.#patience = setTimeout(() => this.#over("lost"), INTERRUPTED_MS);
+    }
+  }
+
+  /** All candidates are known, or waiting for the rest is not worth it. */
+  #gathered(): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (this.peer.iceGatheringState === "complete") resolve();
+      };
+      this.peer.addEventListener("icegatheringstatechange", check, { signal: this.#closing.signal });
+      setTimeout(resolve, GATHERING_MS);
+      check();
+    });
+  }
+
+  /** The data channel is open. Throws CallError "no-path" when ICE or DTLS did not get there. */
+  async #opened(): Promise<void> {
+    const { signal } = this.#closing;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const fail = (): void => reject(new CallError({ kind: "no-path" }));
+        const check = (): void => {
+          if (this.#channel.readyState === "open") resolve();
+          if (this.peer.connectionState === "failed") fail();
+        };
+        timer = setTimeout(fail, CONNECT_MS);
+        signal.addEventListener("abort", fail);
+        this.#channel.addEventListener("open", check, { signal });
+        this.peer.addEventListener("connectionstatechange", check, { signal });
+        check();
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

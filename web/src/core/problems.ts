@@ -1,0 +1,74 @@
+// Every way in which the microphone or the connection can fail, told apart. The sentences are in `i18n.ts`.
+
+/** What stopped a call, or kept it from starting. */
+export type Problem =
+  /** The page came over plain http from another machine: browsers hide the microphone from it. */
+  | { readonly kind: "insecure" }
+  /** The browser has no WebRTC. */
+  | { readonly kind: "unsupported" }
+  /** The user, or a rule of the browser, said no. */
+  | { readonly kind: "denied" }
+  /** The prompt was closed without an answer. */
+  | { readonly kind: "dismissed" }
+  /** The operating system said no to the browser. */
+  | { readonly kind: "denied-by-system" }
+  | { readonly kind: "no-microphone" }
+  /** Another program holds the microphone, or its driver failed. */
+  | { readonly kind: "microphone-busy" }
+  /** No HTTP answer at all. */
+  | { readonly kind: "unreachable" }
+  /** 503 because all places are taken. */
+  | { readonly kind: "full"; readonly message: string }
+  /** 503 because models are still being loaded. */
+  | { readonly kind: "loading"; readonly waiting: readonly string[] }
+  /** 401 or 403: the server wants a token. */
+  | { readonly kind: "unauthorised"; readonly message: string }
+  /** Any other HTTP status, with the server's own words. */
+  | { readonly kind: "refused"; readonly status: number; readonly message: string }
+  /** The offer was answered, but no path for the sound was found. */
+  | { readonly kind: "no-path" }
+  /** The path broke during the call. */
+  | { readonly kind: "lost" }
+  /** The server hung up. */
+  | { readonly kind: "ended"; readonly message: string }
+  /** A defect of this page: said, not hidden. */
+  | { readonly kind: "unexpected"; readonly message: string };
+
+/** A failure that already knows what to call itself. */
+export class CallError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem, options?: ErrorOptions) {
+    super(`the call failed: ${problem.kind}`, options);
+    this.name = "CallError";
+    this.problem = problem;
+  }
+}
+
+/** The problem behind whatever was thrown. */
+export function diagnose(error: unknown): Problem {
+  if (error instanceof CallError) return error.problem;
+  return { kind: "unexpected", message: error instanceof Error ? error.message : String(error) };
+}
+
+/** The problem behind what `getUserMedia` threw: https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia */
+export function diagnoseMicrophone(error: unknown): Problem {
+  const name = error instanceof DOMException ? error.name : "";
+  const message = error instanceof Error ? error.message : String(error);
+  switch (name) {
+    case "NotAllowedError":
+      // One name for three situations with three remedies; only the message of Chromium tells them apart.
+      if (/by system/i.test(message)) return { kind: "denied-by-system" };
+      return { kind: /dismissed/i.test(message) ? "dismissed" : "denied" };
+    case "SecurityError":
+      return { kind: "denied" };
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return { kind: "no-microphone" };
+    case "NotReadableError":
+    case "AbortError":
+      return { kind: "microphone-busy" };
+    default:
+      return { kind: "unexpected", message };
+  }
+}

@@ -1,0 +1,91 @@
+import { useLayoutEffect, useRef } from "preact/hooks";
+import type { VoiceClient } from "../core/client";
+import { text } from "../core/i18n";
+import type { Line, Timeline } from "../core/state";
+
+/** What was said. Only finished lines are announced; what is still changing would flood a screen reader. */
+export function Transcript({ client }: { client: VoiceClient }) {
+  const { lines, timelines } = client.state.value;
+  const shown = lines.filter(visible);
+  // Finished lines up to the first that is not: the order on the page is the order of the conversation.
+  const open = shown.findIndex((line) => !line.final);
+  const done = open < 0 ? shown : shown.slice(0, open);
+  const rest = open < 0 ? [] : shown.slice(open);
+  const box = useRef<HTMLElement>(null);
+  const atEnd = useRef(true);
+
+  useLayoutEffect(() => {
+    // Follows the talk, unless the reader has scrolled up to read.
+    if (box.current && atEnd.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [lines]);
+
+  return (
+    <section
+      class="transcript"
+      ref={box}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+      tabIndex={0}
+      aria-label={text.transcript}
+      onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+        atEnd.current = scrollHeight - scrollTop - clientHeight < 40;
+      }}
+    >
+      {shown.length === 0 && <p class="soft empty">{text.quiet}</p>}
+      <div role="log" aria-live="polite">
+        {done.map((line) => (
+          <Entry key={line.id} line={line} timeline={timelineOf(line, timelines)} />
+        ))}
+      </div>
+      <div aria-live="off">
+        {rest.map((line) => (
+          <Entry key={line.id} line={line} timeline={timelineOf(line, timelines)} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function Entry({ line, timeline }: { line: Line; timeline: Timeline | undefined }) {
+  if (line.kind === "user-failed" || line.kind === "agent-failed") {
+    return (
+      <p class="entry failed" data-testid={line.kind}>
+        {line.kind === "user-failed" ? text.notUnderstood(line.text) : text.notAnswered(line.text)}
+      </p>
+    );
+  }
+  const sure = line.text.slice(0, line.sure);
+  const rest = line.text.slice(line.sure);
+  const answered_ms = timeline?.audible_ms;
+  return (
+    // The agent's words are heard; reading them out as well would talk over the voice.
+    <article class={`entry ${line.kind}`} aria-live={line.kind === "agent" ? "off" : undefined}>
+      <h3 class="label">
+        {line.kind === "user" ? text.you : text.agent}
+        {answered_ms !== undefined && <span class="took">{text.seconds(answered_ms)}</span>}
+      </h3>
+      <p dir="auto" data-testid={`${line.kind}-transcript`} data-final={line.final} data-cut={line.cut}>
+        {sure}
+        {rest && line.kind === "user" && <span class="unsure">{rest}</span>}
+        {rest && line.cut && (
+          <>
+            {/* The space before the first word is not struck through. */}
+            {rest.slice(0, rest.length - rest.trimStart().length)}
+            <span class="hidden">{text.unheard} </span>
+            <del data-testid="unheard">{rest.trim()}</del>
+          </>
+        )}
+      </p>
+    </article>
+  );
+}
+
+/** A line without words (yet), and an answer that was dropped before any of it was heard, are not shown. */
+function visible(line: Line): boolean {
+  if (line.kind === "user") return line.text !== "";
+  if (line.kind === "agent") return line.sure > 0;
+  return true;
+}
+
+function timelineOf(line: Line, timelines: readonly Timeline[]): Timeline | undefined {
+  return timelines.find((timeline) => timeline.response_id === line.responseId);
+}

@@ -1,0 +1,56 @@
+// Drawn here, so that the page asks nobody for a font or an image. All are decoration: words stand beside them.
+
+import type { ComponentChildren } from "preact";
+
+function Icon({ children }: { children: ComponentChildren }) {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+      {children}
+    </svg>
+  );
+}
+
+/** Two voices that face each other. */
+export function Logo() {
+  return (
+    <svg class="logo" viewBox="0 0 32 32" aria-hidden="true">
+      <rect width="32" height="32" rx="8" />
+      <path d="M13 8a10 10 0 0 0 0 16M19 8a10 10 0 0 1 0 16M16 13v6" />
+    </svg>
+  );
+}
+
+/** A microphone. */
+export const MicrophoneIcon = () => (
+  <Icon>
+    <path d="M12 3a3 3 0 0 0-3 3v6a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3zM5 11v1a7 7 0 0 0 14 0v-1M12 19v3" />
+  </Icon>
+);
+
+/** A microphone, struck through. */
+export const MutedIcon = () => (
+  <Icon>
+    <path d="M9 9V6a3 3 0 0 1 6 0v6M12 15a3 3 0 0 1-3-3M5 11v1a7 7 0 0 0 11 5.7M19 11v1M12 19v3M3 3l18 18" />
+  </Icon>
+);
+
+/** A raised hand's meaning without the hand: stop. */
+export const InterruptIcon = () => (
+  <Icon>
+    <rect x="6" y="6" width="12" height="12" rx="2" />
+  </Icon>
+);
+
+/** A receiver laid down. */
+export const HangUpIcon = () => (
+  <Icon>
+    <path d="M3 14c0-5 18-5 18 0v2l-5 1-1-3c-2-.8-4-.8-6 0l-1 3-5-1z" />
+  </Icon>
+);
+
+/** Something is wrong. */
+export const WarningIcon = () => (
+  <Icon>
+    <path d="M12 3 2 20h20zM12 10v4M12 17v.5" />
+  </Icon>
+);
