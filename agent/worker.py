@@ -82,6 +82,11 @@ class Worker:
             self._asr_threads.shutdown(wait=False, cancel_futures=True)
             self._tts_threads.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def calls(self) -> int:
+        """Calls in progress."""
+        return len(self._rooms)
+
     # -- calls -----------------------------------------------------------------------------------------------
 
     async def answer(self, offer: str, *, extensions: bool, session: Mapping[str, Any]) -> tuple[str, str]:

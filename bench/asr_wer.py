@@ -111,11 +111,10 @@ def main() -> None:
     options.add_argument("--model", default="whisper-base", help="the catalogue's id")
     chosen = options.parse_args()
     heard = samples(chosen.quick)
-    engine = whisper.Whisper(model=chosen.model, threads=chosen.threads)
-    engine.transcribe(heard[0].wave, language=heard[0].language, prompt="")
     scores: dict[str, dict[str, Score]] = {}
     for mode, context_s in MODES.items():
-        whisper.SHORTEST_S = context_s
+        engine = whisper.Whisper(model=chosen.model, threads=chosen.threads, context_s=context_s)
+        engine.transcribe(heard[0].wave, language=heard[0].language, prompt="")
         scores[mode] = measure(engine, heard)
     rows = []
     for row, first in scores["30 s"].items():

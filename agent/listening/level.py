@@ -73,7 +73,8 @@ class Leveller:
         if before == self._gain == 1.0:
             return window
         ramp = np.linspace(before, self._gain, len(window), dtype=np.float32)
-        return np.clip(window * ramp, -1.0, 1.0)
+        louder: F32 = np.clip(window * ramp, -1.0, 1.0)
+        return louder
 
     def _wanted(self, floor: float) -> float:
         """The gain, as a factor, for this floor and the voice heard so far."""

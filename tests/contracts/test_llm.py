@@ -6,10 +6,14 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent.engines.llm.embedded import Embedded
@@ -240,6 +244,31 @@ async def test_a_file_that_is_no_model_says_so(no_model: Embedded) -> None:
     async with running(no_model) as llm:
         with pytest.raises(EngineError, match=r"broken\.gguf exited with status 1.*can not be loaded"):
             await llm.warm(PROMPT)
+
+
+PARENT = """
+import asyncio, os, signal
+from agent.engines.llm.embedded import Embedded
+from agent.engines.protocols import Message
+
+async def main():
+    llm = Embedded(model="smollm2", context_tokens=512, parallel=1, spill_mib=0)
+    task = asyncio.create_task(llm.run())
+    await llm.warm([Message("system", "Be brief.")])
+    print(llm.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.models
+def test_the_child_ends_when_its_parent_is_killed(embedded: Embedded) -> None:
+    parent = subprocess.run([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, check=False)
+    assert parent.returncode == -signal.SIGKILL
+    orphan = int(parent.stdout)
+    while psutil.pid_exists(orphan) and psutil.Process(orphan).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
 
 
 def test_a_file_that_is_not_there_says_so() -> None:

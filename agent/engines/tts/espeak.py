@@ -24,8 +24,6 @@ _DO_NOT_EXIT = 0x8000
 _UTF8 = 1
 _OK = 0
 _PARAMETER_RATE = 1
-_SEED = 1
-"""of the noise in its consonants: the same text sounds the same"""
 
 VOICES = {
     "ar": "ar", "bn": "bn", "cs": "cs", "da": "da", "de": "de", "el": "el", "en": "en-us", "es": "es", "fi": "fi",
@@ -96,7 +94,6 @@ class _Library:
             if all(self._espeak.espeak_SetVoiceByName(name.encode("utf-8", "replace")) != _OK for name in voices):
                 raise EngineError("espeak", "speak", f"there is no voice {voices[-1]!r}; correct the variant")
             self._espeak.espeak_SetParameter(_PARAMETER_RATE, words_per_minute, 0)
-            self._espeak.espeak_ng_SetRandSeed(_SEED)
             self._chunks.clear()
             status = self._espeak.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8, None, None)
             if status != _OK:

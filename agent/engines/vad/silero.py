@@ -2,8 +2,8 @@
 
 The model is a small recurrent network over windows of 32 ms at 16 kHz. Its ONNX file takes ``input`` float32
 (B, 64 + 512), the last 64 samples of the window before and the window itself, ``state`` float32 (2, B, 128) and
-``sr`` int64 (); it gives ``output`` (B, 1), the probability of speech, and the next ``state``. The network is slow to hear recordings
-below -50 dBFS: level them first (`agent.listening.level`).
+``sr`` int64 (); it gives ``output`` (B, 1), the probability of speech, and the next ``state``. The network is slow
+to hear recordings below -50 dBFS: level them first (`agent.listening.level`).
 
 Measured on one core: 0.13 ms a window, 0.04 s to load, 26 MB of memory, 4 KiB a stream.
 """

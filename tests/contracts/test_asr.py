@@ -1,0 +1,110 @@
+"""What every recogniser must do, by whatever packages are installed, on real recordings and spoken sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import numpy as np
+import pytest
+
+from agent.audio import EAR_RATE, F32, WIRE_RATE, read_audio, resample, to_wave
+from agent.engines import registry
+from agent.engines.protocols import Hypothesis, Recognizer
+from agent.errors import EngineError, ModelMissing
+from bench.speech import QUESTIONS, RECORDINGS, SENTENCES, english, spoken
+from bench.wer import Errors, word_errors
+
+pytestmark = pytest.mark.models
+
+CEILING = 0.15
+"""word error rate on clean English, also the bar of a whole call"""
+
+
+@pytest.fixture(scope="module", params=registry.names("asr"))
+def asr(request: pytest.FixtureRequest) -> Iterator[Recognizer]:
+    try:
+        yield cast("Recognizer", registry.load("asr", request.param, {}, threads=1))
+    except ModelMissing as error:
+        pytest.skip(str(error))
+
+
+def said(text: str) -> F32:
+    return to_wave(resample(spoken(text).pcm, WIRE_RATE, EAR_RATE))
+
+
+def noise(seconds: float, dbfs: float) -> F32:
+    random = np.random.default_rng(1)
+    return (random.standard_normal(int(seconds * EAR_RATE)) * 10 ** (dbfs / 20)).astype(np.float32)
+
+
+@pytest.mark.parametrize("prompt", ["", "Hello, how can I help you today?"])
+def test_english_is_understood(asr: Recognizer, prompt: str) -> None:
+    errors = Errors()
+    for clip in english(longest_s=9.0):
+        wave = to_wave(resample(clip.pcm, WIRE_RATE, EAR_RATE))
+        errors += word_errors(clip.text, asr.transcribe(wave, language="en", prompt=prompt).text)
+    assert errors.rate <= CEILING
+
+
+@pytest.mark.parametrize("text", ["Yes, please.", "Thank you.", "Stop.", "Hello?", "Can you repeat that?"])
+def test_short_answers_come_once(asr: Recognizer, text: str) -> None:
+    heard = asr.transcribe(said(text), language="en", prompt="")
+    assert word_errors(text, heard.text).wrong == 0
+
+
+@pytest.mark.parametrize("language", ["en", "de", None])
+@pytest.mark.parametrize("dbfs", [-200, -70, -30])
+def test_no_words_come_out_of_noise(asr: Recognizer, dbfs: float, language: str | None) -> None:
+    assert asr.transcribe(noise(3.0, dbfs), language=language, prompt="").text == ""
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no recordings beside the repository")
+@pytest.mark.parametrize("name", ["dishes", "exercise_bike", "keyboard", "rir_hall_rt08", "dtmf_5550142hash"])
+def test_no_words_come_out_of_recorded_noise(asr: Recognizer, name: str) -> None:
+    wave = to_wave(read_audio(RECORDINGS / "noise" / f"{name}.flac", EAR_RATE))
+    assert asr.transcribe(wave, language="en", prompt="").text == ""
+    assert asr.transcribe(wave[:EAR_RATE], language=None, prompt="").text == ""
+
+
+@pytest.mark.parametrize("samples", [0, 1, 100, 1600])
+def test_next_to_nothing_is_nothing(asr: Recognizer, samples: int) -> None:
+    assert asr.transcribe(noise(samples / EAR_RATE, -30), language=None, prompt="").text == ""
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no recordings beside the repository")
+@pytest.mark.parametrize("file", ["de/fleurs-de-005.ogg", "es/fleurs-es-003.ogg", "fr/fleurs-fr-002.ogg"])
+def test_the_language_is_detected(asr: Recognizer, file: str) -> None:
+    wave = to_wave(read_audio(RECORDINGS / file, EAR_RATE))
+    assert asr.transcribe(wave, language=None, prompt="").language == file[:2]
+
+
+def test_a_language_that_is_given_is_reported(asr: Recognizer) -> None:
+    assert asr.transcribe(said(QUESTIONS[0]), language="en", prompt="").language == "en"
+    assert asr.transcribe(said(QUESTIONS[0]), language=None, prompt="").language == "en"
+
+
+def test_an_unknown_language_is_refused_by_name(asr: Recognizer) -> None:
+    with pytest.raises(EngineError, match="tlh"):
+        asr.transcribe(said(QUESTIONS[0]), language="tlh", prompt="")
+
+
+def test_a_long_monologue_is_heard_to_its_end(asr: Recognizer) -> None:
+    text = " ".join([*SENTENCES, *QUESTIONS[:6]])
+    wave = np.concatenate([said(part) for part in [*SENTENCES, *QUESTIONS[:6]]])
+    assert len(wave) > 30 * EAR_RATE
+    before = wave.copy()
+    assert word_errors(text, asr.transcribe(wave, language="en", prompt="").text).rate <= CEILING
+    assert np.array_equal(wave, before)
+
+
+def test_several_threads_may_call_at_once(asr: Recognizer) -> None:
+    waves = [said(text) for text in QUESTIONS[:4]]
+
+    def heard(wave: F32) -> Hypothesis:
+        return asr.transcribe(wave, language="en", prompt="")
+
+    alone = [heard(wave) for wave in waves]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(heard, waves)) == alone
