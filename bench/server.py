@@ -31,7 +31,7 @@ class Server:
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self._settings = {**os.environ, **PINNED, **(settings or {})}
         self._process: asyncio.subprocess.Process | None = None
-        self._log = Path(tempfile.mkstemp(prefix="antiphon-", suffix=".log")[1])
+        self._log = Path()
         self.url = ""
         self.ready_s = 0.0
         """from the start of the process to /readyz"""
@@ -39,19 +39,18 @@ class Server:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        with self._log.open("w") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "agent.cli", "serve", "--port", "0"),
-                env=self._settings,
-                stdout=log,
-                stderr=log,
-            )
+        log, name = await asyncio.to_thread(tempfile.mkstemp, prefix="antiphon-", suffix=".log")
+        self._log = Path(name)
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "agent.cli", "serve", "--port", "0"), env=self._settings, stdout=log, stderr=log
+        )
+        os.close(log)
         try:
             async with asyncio.timeout(READY_S):
                 await self._until_ready()
         except TimeoutError as error:
             await self.stop()
-            raise RuntimeError(f"the server was not ready within {READY_S:.0f} s:\n{self.log()}") from error
+            raise RuntimeError(f"the server was not ready within {READY_S:.0f} s") from error
         self.ready_s = loop.time() - began
         return self
 
@@ -71,7 +70,7 @@ class Server:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
-        self._log.unlink(missing_ok=True)
+        await asyncio.to_thread(self._log.unlink, missing_ok=True)
         return self._process.returncode or 0
 
     def log(self) -> str:
@@ -91,9 +90,9 @@ class Server:
 
     async def _until_ready(self) -> None:
         assert self._process is not None
-        while not (found := re.search(r"http://\S+?:\d+", self.log())):
+        while not (found := re.search(r"http://\S+?:\d+", log := await asyncio.to_thread(self.log))):
             if self._process.returncode is not None:
-                raise RuntimeError(f"the server ended with status {self._process.returncode}:\n{self.log()}")
+                raise RuntimeError(f"the server ended with status {self._process.returncode}:\n{log}")
             await asyncio.sleep(0.02)
         self.url = found.group().replace("localhost", "127.0.0.1")
         async with aiohttp.ClientSession() as http:
@@ -102,5 +101,6 @@ class Server:
                     if response.status == 200:
                         return
                 if self._process.returncode is not None:
-                    raise RuntimeError(f"the server ended with status {self._process.returncode}:\n{self.log()}")
+                    log = await asyncio.to_thread(self.log)
+                    raise RuntimeError(f"the server ended with status {self._process.returncode}:\n{log}")
                 await asyncio.sleep(0.05)

@@ -1,0 +1,78 @@
+"""A real call from Chromium: a recording is the microphone, the embedded models answer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from agent.audio import WIRE_RATE, write_wav
+from agent.caller import trimmed
+from bench.server import Server
+from bench.speech import spoken
+from tests.browser.conftest import OpenPage
+from tests.people import models_missing
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.models,
+    pytest.mark.skipif(bool(models_missing()), reason=models_missing() or "models are here"),
+    pytest.mark.timeout(120),
+]
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server() as running:
+        yield running
+
+
+def screenplay(path: Path, *scenes: float | str) -> Path:
+    """Seconds of silence and sentences, as one recording."""
+    parts = [
+        np.zeros(round(scene * WIRE_RATE), np.int16) if isinstance(scene, float) else trimmed(spoken(scene).pcm)
+        for scene in scenes
+    ]
+    write_wav(path, np.concatenate(parts), WIRE_RATE)
+    return path
+
+
+async def test_a_question_is_answered_aloud(server: Server, browser_page: OpenPage, tmp_path: Path) -> None:
+    wav = await asyncio.to_thread(screenplay, tmp_path / "mic.wav", 1.5, "What is the capital of France?", 20.0)
+    tab = await browser_page(wav=wav)
+    await tab.page.goto(server.url)
+    await tab.page.get_by_test_id("start").click()
+    await tab.until("antiphon.connection.value === 'live'", within_s=15)
+    await tab.until("antiphon.levels.read('agent').rms_dbfs > -50", within_s=20)
+    await expect(tab.page.get_by_test_id("user-transcript").first).to_contain_text("capital of France", timeout=10_000)
+    await expect(tab.page.get_by_test_id("agent-transcript").first).to_contain_text("Paris", timeout=10_000)
+    latency = tab.page.get_by_test_id("latency")
+    await expect(latency).to_have_attribute("data-audible-ms", re.compile(r"^\d+$"), timeout=20_000)
+    await tab.page.screenshot(path="tests/artifacts/call.png")
+    await tab.page.get_by_test_id("hangup").click()
+    await expect(tab.page.get_by_test_id("start")).to_be_visible(timeout=10_000)
+    assert tab.unexpected() == []
+
+
+async def test_speaking_over_the_answer_stops_it(server: Server, browser_page: OpenPage, tmp_path: Path) -> None:
+    wav = await asyncio.to_thread(
+        screenplay,
+        tmp_path / "mic.wav",
+        *(1.5, "Please tell me a long story about the sea.", 3.5),
+        *("Stop, please. I have heard enough of that now.", 20.0),
+    )
+    tab = await browser_page(wav=wav)
+    await tab.page.goto(server.url)
+    await tab.page.get_by_test_id("start").click()
+    await tab.until("antiphon.levels.read('agent').rms_dbfs > -50", within_s=20)
+    cut = tab.page.locator('[data-testid="agent-transcript"][data-cut="true"]')
+    await expect(cut.first).to_be_attached(timeout=20_000)
+    await expect(tab.page.get_by_test_id("unheard").first).to_be_attached()
+    await tab.page.screenshot(path="tests/artifacts/barge-in.png")
+    assert tab.unexpected() == []
