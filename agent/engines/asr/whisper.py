@@ -8,7 +8,7 @@ decoded once more with more silence behind it. Greedy search.
 Measured with whisper-base on a machine of two cores that was busy otherwise (`python -m bench.asr_wer`; 30 s as
 Whisper is usually run / this): word errors over 42 clean recordings in five languages 18.7 / 18.9 %, English alone
 9.1 / 10.1 %; 11 noisy ones 28.9 / 26.9 %. 2 to 4 s of speech take 230 ms, 10 s take 400, against more than 1000; two
-threads save nothing worth a core (220 and 380). Detecting the language adds 40 ms. Loading takes 0.35 s (int8 is
+threads save nothing worth a core (220 and 380). Detecting the language adds 18 ms. Loading takes 0.35 s (int8 is
 made of fp16 then); 123 MB, 235 after work.
 """
 
