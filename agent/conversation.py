@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.audio import WIRE_RATE
 from agent.engines.protocols import LanguageModel
@@ -15,14 +15,17 @@ from agent.events import (
     CloseTurn,
     Cut,
     Deadline,
+    DropDraft,
     Duck,
     Event,
     HearingFailed,
     OpenTurn,
+    ReleaseDraft,
     ReplyAudible,
     ReplyDone,
     ReplyFailed,
     SpeechEnded,
+    StartDraft,
     StartReply,
     Transcript,
     Unduck,
@@ -49,6 +52,11 @@ class Reply:
     item_id: str
     timeline: Timeline
     task: asyncio.Task[None] | None = None
+    draft: bool = False
+    """nobody knows of it yet"""
+    told: list[str] = field(default_factory=list)
+    """texts of the clauses so far"""
+    written: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ class Conversation:
     @property
     def replying(self) -> bool:
         """A reply is in progress, audible or not."""
-        return self._reply is not None
+        return self._reply is not None and not self._reply.draft
 
     async def run(self) -> None:
         """Converse until cancelled."""
@@ -151,7 +159,8 @@ class Conversation:
                 pass
 
     def _is_current(self, number: int) -> bool:
-        return self._reply is not None and self._reply.number == number
+        """Of the reply that is spoken; a draft that ends by itself is only dropped."""
+        return self._reply is not None and self._reply.number == number and not self._reply.draft
 
     # -- what the machine asks -------------------------------------------------------------------------------
 
@@ -164,6 +173,13 @@ class Conversation:
             case StartReply():
                 prompt = self.history.prompt()
                 self._start(action.reply, lambda timeline: think(self._llm, prompt, timeline), now, group)
+            case StartDraft():
+                prompt = self.history.prompt(action.text)
+                self._start(action.reply, lambda timeline: think(self._llm, prompt, timeline), None, group)
+            case ReleaseDraft():
+                self._release(now)
+            case DropDraft():
+                self._drop()
             case Apologise():
                 self._start(action.reply, lambda _: canned(APOLOGY), now, group)
             case Duck():
@@ -191,40 +207,69 @@ class Conversation:
         self,
         number: int,
         clauses: Callable[[Timeline], AsyncGenerator[Clause, None]],
-        now: float,
+        now: float | None,
         group: asyncio.TaskGroup,
     ) -> None:
+        """Start a reply; without a time it is a draft, of which nobody is told and nothing is heard."""
         timeline, self._timeline = self._timeline, Timeline()
-        timeline.endpoint = now
         self._captioned = ""
-        reply = self._reply = Reply(number, new_id("item"), timeline)
+        reply = self._reply = Reply(number, new_id("item"), timeline, draft=now is None)
+        writer = self.playout.open(lambda: self.post(ReplyAudible(number)), held=reply.draft)
+        reply.task = group.create_task(self._speak(reply, clauses(timeline), writer), name=f"reply {number}")
+        if now is not None:
+            self._announce(reply, now)
+
+    def _announce(self, reply: Reply, now: float) -> None:
+        reply.timeline.endpoint = now
         self._metrics.turns.inc()
         self._observer.reply_started(reply.item_id)
-        writer = self.playout.open(lambda: self.post(ReplyAudible(number)))
-        reply.task = group.create_task(self._speak(reply, clauses(timeline), writer), name=f"reply {number}")
+
+    def _release(self, now: float) -> None:
+        """The draft is the reply: tell what it has told so far, and let it be heard."""
+        reply = self._reply
+        assert reply is not None and reply.draft
+        reply.draft = False
+        self._metrics.drafts.labels("kept").inc()
+        self._announce(reply, now)
+        for text in reply.told:
+            self._observer.told(reply.item_id, text)
+        if reply.written:
+            self._observer.written(reply.item_id)
+        self.playout.release()
+
+    def _drop(self) -> None:
+        self._metrics.drafts.labels("wasted").inc()
+        self.playout.cut(0)
+        assert self._reply is not None and self._reply.task is not None
+        self._reply.task.cancel()
+        known = self._reply.timeline
+        self._timeline = Timeline(known.speech_end, known.pause, known.transcript)
+        self._reply = None
 
     async def _speak(self, reply: Reply, clauses: AsyncGenerator[Clause, None], writer: PlayoutWriter) -> None:
         """The reply's task and its supervisor: a failure becomes an event that the caller hears about."""
         failure: str | None = None
         try:
-            await say(
-                clauses,
-                self.voice,
-                writer,
-                reply.timeline,
-                lambda text: self._observer.told(reply.item_id, text),
-            )
-            self._observer.written(reply.item_id)
+            await say(clauses, self.voice, writer, reply.timeline, lambda text: self._told(reply, text))
+            reply.written = True
+            if not reply.draft:
+                self._observer.written(reply.item_id)
         except PlayoutClosed:
             return
         except Exception as error:
             log.exception("reply failed")
             failure = str(error)
         try:
-            await writer.drain()
+            if not reply.draft or failure is None:
+                await writer.drain()
         except PlayoutClosed:
             return
         self.post(ReplyDone(reply.number) if failure is None else ReplyFailed(reply.number, failure))
+
+    def _told(self, reply: Reply, text: str) -> None:
+        reply.told.append(text)
+        if not reply.draft:
+            self._observer.told(reply.item_id, text)
 
     def _cut(self, action: Cut, now: float) -> None:
         """Silence first, cancel second, account third."""

@@ -142,6 +142,27 @@ class StartReply:
 
 
 @dataclass(frozen=True, slots=True)
+class StartDraft:
+    """Prepare the answer to a turn that may be over; nobody hears it before `ReleaseDraft`."""
+
+    reply: int
+    text: str
+    """what the person has said so far"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDraft:
+    """The turn is over and is what the draft answers: speak it."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropDraft:
+    """The person goes on: the draft never was."""
+
+
+@dataclass(frozen=True, slots=True)
 class Apologise:
     """Say the canned apology, as a reply of its own."""
 
@@ -168,4 +189,4 @@ class Cut:
     """cut by a voice, not by a button"""
 
 
-Action = OpenTurn | CloseTurn | StartReply | Apologise | Duck | Unduck | Cut
+Action = OpenTurn | CloseTurn | StartReply | StartDraft | ReleaseDraft | DropDraft | Apologise | Duck | Unduck | Cut

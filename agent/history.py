@@ -55,8 +55,10 @@ class History:
         """The entry with this id, or None."""
         return next((entry for entry in self._entries if entry.id == entry_id), None)
 
-    def prompt(self) -> list[Message]:
+    def prompt(self, draft: str = "") -> list[Message]:
         """The messages for the language model: the instructions, then what was said.
+
+        :param draft: what the user has said of a turn that is not over yet, and not in the history.
 
         Contributions of one side in a row become one message: a turn that was merged after a false end reads
         as it was meant. When the budget is passed, the oldest half goes at once, so that the prefix then
@@ -66,7 +68,8 @@ class History:
         if total > self._budget_chars:
             self._forget(total)
         messages = [Message("system", self.instructions)] if self.instructions else []
-        for role, group in groupby(self._entries, key=lambda entry: entry.role):
+        entries = [*self._entries, Entry("", "user", draft)] if draft else self._entries
+        for role, group in groupby(entries, key=lambda entry: entry.role):
             said = " ".join(entry.text + ("" if entry.complete else CUT_MARK) for entry in group if entry.text)
             if said:
                 messages.append(Message(role, said))

@@ -18,17 +18,20 @@ from agent.events import (
     CloseTurn,
     Cut,
     Deadline,
+    DropDraft,
     Duck,
     Event,
     HearingFailed,
     Interrupt,
     OpenTurn,
+    ReleaseDraft,
     ReplyAudible,
     ReplyDone,
     ReplyFailed,
     Respond,
     SpeechEnded,
     SpeechStarted,
+    StartDraft,
     StartReply,
     Transcript,
     Unduck,
@@ -60,6 +63,8 @@ class Patience:
     """s after `SpeechEnded` until the turn is over; the listener's own pause comes before it"""
     yield_s: float = 0.3
     """s of speech over the agent's until it is an interruption"""
+    drafts: bool = True
+    """prepare the answer while it is not yet sure that the turn is over"""
 
 
 class Machine:
@@ -82,6 +87,8 @@ class Machine:
         self._due = False  # the endpoint has passed; only the transcript is missing
         self._unanswered = False  # the last turn's reply was cut before a sound of it was heard
         self._apologising = False
+        self._draft: str | None = None  # what the draft in progress answers
+        self._closed = ""  # text of the newest turn
         self._speaker = ""
         self._started_at = 0.0
         self._ended_at = 0.0
@@ -152,6 +159,10 @@ class Machine:
         """The reply that failed was itself an apology."""
         return self._apologising
 
+    def worth_a_draft(self) -> bool:
+        """All that was said is known, and its answer is not being prepared yet."""
+        return self.patience.drafts and not self._due and self.words() and self._draft is None
+
     # -- what rows do ----------------------------------------------------------------------------------------
 
     def wait_for_end(self, _: Event) -> list[Action]:
@@ -171,14 +182,32 @@ class Machine:
 
     def close(self, _: Event) -> list[Action]:
         """Take what was said as the person's turn."""
-        text, self._words = self.text, {}
-        return [CloseTurn(self._speaker, text, self._ended_at)]
+        self._closed, self._words = self.text, {}
+        return [CloseTurn(self._speaker, self._closed, self._ended_at)]
 
-    def answer(self, _: Event) -> list[Action]:
-        """Start a reply."""
-        self.reply += 1
+    def answer(self, event: Event) -> list[Action]:
+        """Start a reply, or let go of the one that was drafted for just this turn."""
         self._unanswered = self._apologising = False
-        return [StartReply(self.reply)]
+        if self._draft == self._closed:
+            self._draft = None
+            return [ReleaseDraft(self.reply)]
+        dropped = self.drop(event)
+        self.reply += 1
+        return [*dropped, StartReply(self.reply)]
+
+    def draft(self, _: Event) -> list[Action]:
+        """Begin to answer what may be the whole turn."""
+        self.reply += 1
+        self._draft = self.text
+        return [StartDraft(self.reply, self._draft)]
+
+    def drop(self, _: Event) -> list[Action]:
+        """The draft, if there is one, answers what is not the whole turn."""
+        if self._draft is None:
+            return []
+        self._draft = None
+        self.reply += 1
+        return [DropDraft()]
 
     def apologise(self, event: Event) -> list[Action]:
         """Start the canned apology."""
@@ -261,20 +290,21 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (H, ReplyFailed): stay(H),
     (H, Deadline): stay(H),
     #
-    (P, SpeechStarted): (go(H),),
+    (P, SpeechStarted): (go(H, M.drop),),
     (P, SpeechEnded): (go(P, M.wait_for_end),),
     (P, Transcript): (
         go(T, M.close, M.answer, when=M.due_words),
         go(T, M.close, M.answer, when=M.due_unanswered),
         go(I, M.close, when=M.due_nothing),
+        Row(P, (M.draft,), when=M.worth_a_draft, keeps_deadline=True),
         *stay(P),
     ),
-    (P, HearingFailed): (go(T, M.close, M.apologise),),
-    (P, Respond): (go(T, M.close, M.answer),),
+    (P, HearingFailed): (go(T, M.drop, M.close, M.apologise),),
+    (P, Respond): (go(T, M.drop, M.close, M.answer),),
     (P, Interrupt): stay(P),
     (P, ReplyAudible): stay(P),
-    (P, ReplyDone): stay(P),
-    (P, ReplyFailed): stay(P),
+    (P, ReplyDone): (Row(P, (M.drop,), keeps_deadline=True),),  # a draft with nothing to say
+    (P, ReplyFailed): (Row(P, (M.drop,), keeps_deadline=True),),  # a draft that failed; the answer tries again
     (P, Deadline): (
         go(P, M.wait_for_text, when=M.unheard),
         go(T, M.close, M.answer, when=M.words),

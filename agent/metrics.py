@@ -64,6 +64,9 @@ class Metrics:
             "antiphon_calls_total", "Calls ended, by how they ended", ["reason"], registry=self.registry
         )
         self.turns = Counter("antiphon_turns_total", "Turns answered", registry=self.registry)
+        self.drafts = Counter(
+            "antiphon_drafts_total", "Answers prepared before the turn was over", ["fate"], registry=self.registry
+        )
         self.cuts = Counter("antiphon_cuts_total", "Replies cut off", registry=self.registry)
         self.failures = Counter(
             "antiphon_failures_total", "Replies and transcripts that failed", registry=self.registry

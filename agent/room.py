@@ -66,7 +66,9 @@ class Room:
             voice=models.voice,
             history=history,
             patience=Patience(
-                endpoint_s=max(0, turn.endpointing_ms - turn.pause_ms) / 1000, yield_s=turn.yield_ms / 1000
+                endpoint_s=max(0, turn.endpointing_ms - turn.pause_ms) / 1000,
+                yield_s=turn.yield_ms / 1000,
+                drafts=turn.drafts,
             ),
             line=Line(
                 flush=connection.flush,

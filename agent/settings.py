@@ -96,12 +96,14 @@ class TtsSettings(EngineSettings):
 class TurnSettings(Section):
     """Turn-taking."""
 
-    pause_ms: int = Field(200, ge=60, le=2000)
+    pause_ms: int = Field(128, ge=60, le=2000)
     """silence after which a pause is noticed, and recognition starts"""
     endpointing_ms: int = Field(500, ge=100, le=5000)
     """silence after which the turn is over"""
     yield_ms: int = Field(300, ge=0, le=3000)
     """speech over the agent's until the agent stops"""
+    drafts: bool = True
+    """prepare the answer in the pause, before it is sure that the turn is over"""
 
 
 class LimitsSettings(Section):

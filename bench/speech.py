@@ -71,7 +71,7 @@ def english(*, kind: str = "clean", longest_s: float = 60.0) -> list[Clip]:
 
 def _speak(text: str) -> I16:
     tts = _voice()
-    return resample(to_pcm(np.asarray(tts(text), np.float32)), SAMPLE_RATE, WIRE_RATE)
+    return resample(to_pcm(np.asarray(tts(text, seed=0), np.float32)), SAMPLE_RATE, WIRE_RATE)
 
 
 @cache

@@ -1,6 +1,6 @@
 """Draws turn-taking from the transition table into DESIGN.md, so that the picture can not lie.
 
-    python docs/draw_turn_taking.py [--check]
+python docs/draw_turn_taking.py [--check]
 """
 
 from __future__ import annotations

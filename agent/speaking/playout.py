@@ -114,16 +114,19 @@ class Playout:
         self._gain = 1.0
         self._target = 1.0
         self._tail: I16 = np.zeros(0, np.int16)
+        self._held = False
 
-    def open(self, audible: Callable[[], None]) -> PlayoutWriter:
+    def open(self, audible: Callable[[], None], *, held: bool = False) -> PlayoutWriter:
         """A writer for a new reply; the one before it is closed.
 
         :param audible: called once, when the first sample leaves.
+        :param held: nothing leaves before `release`.
         """
         if self._writer is not None:
             self.cut(0)
         self._gain = self._target = 1.0
         self.position = 0
+        self._held = held
         self._writer = PlayoutWriter(self, audible)
         return self._writer
 
@@ -140,7 +143,7 @@ class Playout:
             out[: len(self._tail)], self._tail = self._tail, self._tail[:0]
             return out
         writer = self._writer
-        if writer is None:
+        if writer is None or self._held:
             return out
         if not self.queued:
             self.underruns += bool(self.position and not writer.finished)
@@ -153,6 +156,10 @@ class Playout:
             audible()
         writer.changed.set()
         return out
+
+    def release(self) -> None:
+        """Let what was held be heard."""
+        self._held = False
 
     def duck(self) -> None:
         """Play more softly from the next tick on."""

@@ -14,17 +14,20 @@ from agent.events import (
     CloseTurn,
     Cut,
     Deadline,
+    DropDraft,
     Duck,
     Event,
     HearingFailed,
     Interrupt,
     OpenTurn,
+    ReleaseDraft,
     ReplyAudible,
     ReplyDone,
     ReplyFailed,
     Respond,
     SpeechEnded,
     SpeechStarted,
+    StartDraft,
     StartReply,
     Transcript,
     Unduck,
@@ -34,7 +37,7 @@ from agent.machine import TABLE, Machine, Patience, Phase
 
 def play(*events: Event, machine: Machine | None = None) -> tuple[Machine, list[Action]]:
     """Hand in events 0.1 s apart; all actions."""
-    machine = machine or Machine(Patience(endpoint_s=0.3, yield_s=0.3))
+    machine = machine or Machine(Patience(endpoint_s=0.3, yield_s=0.3, drafts=False))
     actions: list[Action] = []
     for step, event in enumerate(events):
         actions += machine.handle(event, step / 10)
@@ -155,6 +158,46 @@ def test_a_typed_message_is_answered_at_once_and_cuts() -> None:
     assert [type(action) for action in actions] == [Cut, CloseTurn, StartReply]
 
 
+def drafting() -> Machine:
+    return Machine(Patience(endpoint_s=0.3, yield_s=0.3, drafts=True))
+
+
+def test_the_answer_is_drafted_in_the_pause_and_released_at_the_endpoint() -> None:
+    machine, actions = play(started(), ended(), text("hello"), machine=drafting())
+    assert actions == [OpenTurn("ann", 1.0), StartDraft(1, "hello")]
+    assert machine.deadline is not None
+    _, actions = play(Deadline(), machine=machine)
+    assert actions == [CloseTurn("ann", "hello", 2.0), ReleaseDraft(1)]
+
+
+def test_a_draft_is_dropped_when_the_person_goes_on() -> None:
+    machine, _ = play(started(), ended(), text("hello"), machine=drafting())
+    machine, actions = play(started(), machine=machine)
+    assert actions == [DropDraft()]
+    assert play(ReplyDone(1), machine=machine)[1] == []
+    _, actions = play(ended(), text("hello there"), Deadline(), machine=machine)
+    assert actions == [StartDraft(3, "hello there"), CloseTurn("ann", "hello there", 2.0), ReleaseDraft(3)]
+
+
+def test_a_draft_that_fails_is_tried_again_as_a_reply() -> None:
+    machine, _ = play(started(), ended(), text("hello"), machine=drafting())
+    machine, actions = play(ReplyFailed(1, "gone"), machine=machine)
+    assert actions == [DropDraft()]
+    _, actions = play(Deadline(), machine=machine)
+    assert actions == [CloseTurn("ann", "hello", 2.0), StartReply(3)]
+
+
+def test_a_draft_of_other_words_is_not_released() -> None:
+    machine, _ = play(started(), ended(), text("hello"), machine=drafting())
+    _, actions = play(text("hello world"), Deadline(), machine=machine)
+    assert actions == [CloseTurn("ann", "hello world", 2.0), DropDraft(), StartReply(3)]
+
+
+def test_a_late_transcript_needs_no_draft() -> None:
+    _, actions = play(started(), ended(), Deadline(), text("hello"), machine=drafting())
+    assert actions[1:] == [CloseTurn("ann", "hello", 2.0), StartReply(1)]
+
+
 def test_every_phase_has_a_row_for_every_event_and_the_last_one_always_holds() -> None:
     kinds = get_args(Event)
     assert set(TABLE) == {(phase, kind) for phase in Phase for kind in kinds}
@@ -173,6 +216,7 @@ class AnyConversation(RuleBasedStateMachine):
         self.utterance = 0
         self.speaking = False
         self.owed: list[int] = []  # utterances that the listener still has to transcribe
+        self.draft: int | None = None  # the draft that runs
         self.reply: int | None = None  # the reply that runs
         self.audible = False
         self.ducked = False
@@ -181,8 +225,17 @@ class AnyConversation(RuleBasedStateMachine):
         self.now += 0.1
         for action in self.machine.handle(event, self.now):
             match action:
+                case StartDraft(reply=number):
+                    assert self.reply is None and self.draft is None, "a draft beside a reply"
+                    self.draft = number
+                case DropDraft():
+                    assert self.draft is not None, "nothing to drop"
+                    self.draft = None
+                case ReleaseDraft(reply=number):
+                    assert self.draft == number and self.reply is None
+                    self.draft, self.reply, self.audible, self.ducked = None, number, False, False
                 case StartReply(reply=number) | Apologise(reply=number):
-                    assert self.reply is None, "two replies at once"
+                    assert self.reply is None and self.draft is None, "two replies at once"
                     self.reply, self.audible, self.ducked = number, False, False
                 case Cut():
                     assert self.reply is not None, "nothing to cut"
@@ -234,6 +287,11 @@ class AnyConversation(RuleBasedStateMachine):
             number, self.reply, self.ducked = self.reply, None, False
             self.give(ReplyFailed(number, "gone") if fails else ReplyDone(number))
 
+    @rule(fails=st.booleans())
+    def draft_ends(self, fails: bool) -> None:
+        if self.draft is not None:
+            self.give(ReplyFailed(self.draft, "gone") if fails else ReplyDone(self.draft))
+
     @rule(number=st.integers(0, 5))
     def stale(self, number: int) -> None:
         if number < self.machine.reply:
@@ -247,6 +305,10 @@ class AnyConversation(RuleBasedStateMachine):
     def phase_and_reply_agree(self) -> None:
         replying = self.machine.phase in (Phase.THINKING, Phase.SPEAKING, Phase.YIELDING)
         assert replying == (self.reply is not None)
+
+    @invariant()
+    def drafts_live_in_pauses(self) -> None:
+        assert self.draft is None or self.machine.phase is Phase.PAUSED
 
     @invariant()
     def ducked_only_while_yielding(self) -> None:
