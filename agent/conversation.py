@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from agent.audio import WIRE_RATE
 from agent.engines.protocols import LanguageModel
+from agent.errors import EngineError
 from agent.events import (
     Action,
     Apologise,
@@ -256,9 +257,12 @@ class Conversation:
                 self._observer.written(reply.item_id)
         except PlayoutClosed:
             return
-        except Exception as error:
-            log.exception("reply failed")
+        except EngineError as error:
+            log.error("reply failed reply=%d %s", reply.number, error)
             failure = str(error)
+        except Exception as error:
+            log.exception("reply failed reply=%d", reply.number)
+            failure = repr(error)
         try:
             if not reply.draft or failure is None:
                 await writer.drain()
