@@ -10,6 +10,7 @@ import wave as wavefile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -87,7 +88,7 @@ class Resampler:
 def joined(frames: Sequence[av.AudioFrame]) -> I16:
     """The samples of mono s16 frames as int16 (n,)."""
     # Four times faster than `to_ndarray`, which is made for any format and any number of channels.
-    parts = [np.frombuffer(frame.planes[0], np.int16, frame.samples) for frame in frames]
+    parts: list[I16] = [np.frombuffer(cast("bytes", frame.planes[0]), np.int16, frame.samples) for frame in frames]
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts) if parts else np.zeros(0, np.int16)

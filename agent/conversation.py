@@ -299,7 +299,7 @@ class Conversation:
             reply.timeline.done = now
         self._metrics.observe(reply.timeline)
         stages = " ".join(f"{name}_ms={ms}" for name, ms in reply.timeline.since_speech_end().items())
-        log.info("turn reply=%d complete=%s %s", reply.number, heard.complete, stages)
+        log.info("turn reply=%d heard_all=%s failed=%s %s", reply.number, heard.complete, failure is not None, stages)
         self._observer.reply_ended(
             reply.item_id, heard, cut_by_speech=cut_by_speech, failure=failure, timeline=reply.timeline
         )

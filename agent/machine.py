@@ -2,8 +2,8 @@
 
 A pure state machine: events in, actions out; no await, no clock, no sound. `TABLE` is the whole of it. Each
 row says: in this phase, when this happens, and this holds, go to that phase and do these things. What happens
-without any effect has a row that says so; a pair without a row is a bug and raises. `docs/turn-taking.md` and
-its picture are drawn from the table, so they can not lie.
+without any effect has a row that says so; a pair without a row is a bug and raises. The picture in DESIGN.md is
+drawn from the table, so it can not lie.
 """
 
 from __future__ import annotations
