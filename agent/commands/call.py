@@ -81,7 +81,6 @@ def _show(caller: Caller) -> None:
 
 def _waterfall(timeline: dict[str, Any]) -> None:
     """The stages of one turn, in ms since the last sound of the question."""
-    for stage in STAGES:
-        ms = timeline.get(f"{stage}_ms")
-        if ms is not None:
-            print(f"  {stage:<13} {ms:>6} ms  {'·' * (max(0, ms) // 25)}"[:100])
+    reached = {stage: timeline[f"{stage}_ms"] for stage in STAGES if f"{stage}_ms" in timeline}
+    for stage, ms in sorted(reached.items(), key=lambda item: item[1]):
+        print(f"  {stage:<13} {ms:>6} ms  {'·' * (max(0, ms) // 25)}"[:100])
