@@ -7,9 +7,11 @@ first two count, and nothing here opens a socket.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -87,21 +89,27 @@ class Catalogue:
         return row.instead
 
     def folder(self, model_id: str) -> Path:
-        """The directory with the model's files. A cheap check: they exist and have the right sizes.
+        """The directory with the model's files. Their bytes are compared if they changed since the last time.
 
-        :raises ModelMissing: if they do not; the message says how to get them.
+        :raises ModelMissing: if one is not there in its size; the message says how to get it.
+        :raises ModelCorrupt: if one is not what its sha256 names.
         """
-        return self._complete_or_raise(self.row(model_id))[0]
+        row = self.row(model_id)
+        folder, files = self._complete_or_raise(row)
+        self._unchanged_or_raise(row, folder, files)
+        return folder
 
     def file(self, model_id: str, name: str | None = None) -> Path:
         """One of the model's files; without a name the first, which is the model itself.
 
         :raises ModelMissing: if the model is not complete, or has no file of that name.
+        :raises ModelCorrupt: if a file is not what its sha256 names.
         """
         row = self.row(model_id)
         folder, files = self._complete_or_raise(row)
         if self._is_one_given_file(row):
             return self.paths[model_id]
+        self._unchanged_or_raise(row, folder, files)
         path = folder / (name or files[0].name)
         if not path.is_file():
             raise ModelMissing(model_id, f"{path} does not exist; put it there, or ask for another file")
@@ -186,6 +194,26 @@ class Catalogue:
         if offline():
             raise ModelMissing(row.id, self._by_hand(row))
         raise ModelMissing(row.id, f"run `antiphon models pull {row.id}`")
+
+    def _unchanged_or_raise(self, row: Row, folder: Path, files: tuple[File, ...]) -> None:
+        """Compare the sha256s of files whose sizes or times are not those of the last comparison.
+
+        :raises ModelCorrupt: for the first that is not what it should be.
+        """
+        if row.id in self.paths:
+            return
+        stamp = home() / "compared" / f"{row.id}.json"
+        status = {file.name: (folder / file.name).stat() for file in files}
+        seen = {name: [found.st_size, found.st_mtime_ns] for name, found in status.items()}
+        with suppress(OSError, ValueError):
+            if json.loads(stamp.read_text()) == seen:
+                return
+        for file in files:
+            if (actual := sha256(folder / file.name, file.name, Progress())) != file.sha256:
+                raise ModelCorrupt(str(folder / file.name), file.sha256, actual)
+        with suppress(OSError):  # a cache that may not be written is compared at every start
+            stamp.parent.mkdir(exist_ok=True)
+            stamp.write_text(json.dumps(seen))
 
     def _by_hand(self, row: Row) -> str:
         """What to do about a missing model where nothing may be fetched."""

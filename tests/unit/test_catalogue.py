@@ -180,10 +180,25 @@ def test_offline_opens_no_socket_and_says_what_to_put_where(
     catalogue.pull(["small", "large"])
 
 
+def test_bytes_are_compared_again_only_when_a_file_has_changed(
+    toml: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(cache / "small", content=GGUF)
+    catalogue = Catalogue.load(toml)
+    assert catalogue.folder("small") == cache / "small"
+    with monkeypatch.context() as patched:
+        patched.setattr("agent.engines.catalogue.sha256", lambda *_: pytest.fail("read again"))
+        assert catalogue.file("small") == path
+    path.write_bytes(GGUF.swapcase())
+    with pytest.raises(ModelCorrupt, match="small"):
+        catalogue.file("small")
+
+
 def test_verify_reads_every_byte(toml: Path, cache: Path) -> None:
     path = put(cache / "small", content=GGUF.swapcase())
     catalogue = Catalogue.load(toml)
-    assert catalogue.folder("small") == cache / "small"  # the cheap check can not know
+    with pytest.raises(ModelCorrupt):
+        catalogue.folder("small")
     (error,) = catalogue.verify(["small"])
     assert isinstance(error, ModelCorrupt)
     assert (error.path, error.expected) == (str(path), hashlib.sha256(GGUF).hexdigest())
