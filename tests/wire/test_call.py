@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from agent.audio import WIRE_RATE
+from agent.audio import WIRE_RATE, write_wav
 from agent.caller import Caller, trimmed
 from agent.engines.protocols import Recognizer
 from bench.server import Server
@@ -23,6 +26,7 @@ pytestmark = [
 ]
 
 
+ROOT = Path(__file__).resolve().parents[2]
 LINES = 3
 """Calls at once where only the words matter."""
 QUESTIONS = ("What is the capital of France?", "How many days are there in a week?", "Can you hear me?")
@@ -138,3 +142,14 @@ async def test_the_line_sounds_clean(server: Server) -> None:
         sound = caller.ear.sound(first.at - 0.01, stopped["at"])
         seconds = stopped["at"] - first.at
         assert abs(len(sound) / WIRE_RATE - seconds) < 0.2
+
+
+async def test_the_example_asks_from_python(server: Server, tmp_path: Path) -> None:
+    question = tmp_path / "question.wav"
+    await asyncio.to_thread(write_wav, question, spoken(QUESTIONS[0]).pcm, WIRE_RATE)
+    command = [sys.executable, str(ROOT / "examples" / "ask_from_python.py"), str(question), server.url]
+    asked = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, cwd=tmp_path)
+    output, _ = await asyncio.wait_for(asked.communicate(), 60.0)
+    assert asked.returncode == 0
+    assert b"Paris" in output
+    assert (await asyncio.to_thread((tmp_path / "answer.wav").stat)).st_size > 50_000
