@@ -58,6 +58,8 @@ class Reply:
     told: list[str] = field(default_factory=list)
     """texts of the clauses so far"""
     written: bool = False
+    apology: bool = False
+    """said for the caller's sake; a model that reads it in the history repeats it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Conversation:
             case DropDraft():
                 self._drop()
             case Apologise():
-                self._start(action.reply, lambda _: canned(APOLOGY), now, group)
+                self._start(action.reply, lambda _: canned(APOLOGY), now, group, apology=True)
             case Duck():
                 self.playout.duck()
             case Unduck():
@@ -210,11 +212,13 @@ class Conversation:
         clauses: Callable[[Timeline], AsyncGenerator[Clause, None]],
         now: float | None,
         group: asyncio.TaskGroup,
+        *,
+        apology: bool = False,
     ) -> None:
         """Start a reply; without a time it is a draft, of which nobody is told and nothing is heard."""
         timeline, self._timeline = self._timeline, Timeline()
         self._captioned = ""
-        reply = self._reply = Reply(number, new_id("item"), timeline, draft=now is None)
+        reply = self._reply = Reply(number, new_id("item"), timeline, draft=now is None, apology=apology)
         writer = self.playout.open(lambda: self.post(ReplyAudible(number)), held=reply.draft)
         reply.task = group.create_task(self._speak(reply, clauses(timeline), writer), name=f"reply {number}")
         if now is not None:
@@ -293,7 +297,7 @@ class Conversation:
         reply = self._reply
         assert reply is not None
         self._reply = None
-        if heard.text:
+        if heard.text and not reply.apology:
             self.history.add(Entry(reply.item_id, "assistant", heard.text, complete=heard.complete and failure is None))
         if reply.timeline.cut is None:
             reply.timeline.done = now

@@ -167,8 +167,6 @@ class Apologise:
     """Say the canned apology, as a reply of its own."""
 
     reply: int
-    message: str
-    """what failed, for the client"""
 
 
 @dataclass(frozen=True, slots=True)

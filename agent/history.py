@@ -9,6 +9,8 @@ from typing import Literal
 
 from agent.engines.protocols import Message
 
+BUDGET_CHARS = 6_000
+"""About 1500 tokens of English: with instructions and an answer it fits the embedded model's 4096 twice."""
 CUT_MARK = " —"
 """Ends an answer that was cut off, so that the model knows that the rest was never heard."""
 
@@ -37,7 +39,7 @@ class History:
     Append-only but for the newest entries, so that a server with a prefix cache reads only what is new.
     """
 
-    def __init__(self, instructions: str, budget_chars: int = 12_000) -> None:
+    def __init__(self, instructions: str, budget_chars: int = BUDGET_CHARS) -> None:
         self.instructions = instructions
         self._budget_chars = budget_chars
         self._entries: list[Entry] = []
@@ -48,8 +50,12 @@ class History:
         return tuple(self._entries)
 
     def add(self, entry: Entry) -> None:
-        """Append an entry."""
+        """Append an entry. Past the budget the oldest half goes at once, so that the prompt's beginning then stays
+        the same for many turns."""
         self._entries.append(entry)
+        total = sum(len(entry.text) for entry in self._entries)
+        if total > self._budget_chars:
+            self._forget(total)
 
     def find(self, entry_id: str) -> Entry | None:
         """The entry with this id, or None."""
@@ -61,12 +67,8 @@ class History:
         :param draft: what the user has said of a turn that is not over yet, and not in the history.
 
         Contributions of one side in a row become one message: a turn that was merged after a false end reads
-        as it was meant. When the budget is passed, the oldest half goes at once, so that the prefix then
-        stays the same for many turns.
+        as it was meant.
         """
-        total = sum(len(entry.text) for entry in self._entries)
-        if total > self._budget_chars:
-            self._forget(total)
         messages = [Message("system", self.instructions)] if self.instructions else []
         entries = [*self._entries, Entry("", "user", draft)] if draft else self._entries
         for role, group in groupby(entries, key=lambda entry: entry.role):

@@ -87,6 +87,7 @@ class Machine:
         self._due = False  # the endpoint has passed; only the transcript is missing
         self._unanswered = False  # the last turn's reply was cut before a sound of it was heard
         self._apologising = False
+        self._speaking = False  # the person, whatever the phase
         self._draft: str | None = None  # what the draft in progress answers
         self._closed = ""  # text of the newest turn
         self._speaker = ""
@@ -111,10 +112,10 @@ class Machine:
         """Keep the books that rows ask about: they follow what is heard, whatever the phase."""
         match event:
             case SpeechStarted():
-                self._speaker, self._started_at = event.speaker, event.at
+                self._speaking, self._speaker, self._started_at = True, event.speaker, event.at
                 self._unheard.discard(event.utterance)
             case SpeechEnded():
-                self._ended_at = event.at
+                self._speaking, self._ended_at = False, event.at
                 self._unheard.add(event.utterance)
             case Transcript():
                 self._unheard.discard(event.utterance)
@@ -154,6 +155,10 @@ class Machine:
     def due_nothing(self) -> bool:
         """Only the transcript was missing, and it is empty."""
         return self._due and not self._unheard
+
+    def spoken_over(self) -> bool:
+        """The person is still speaking: the answer was asked for by text, in the middle of a sentence."""
+        return self._speaking
 
     def apologising(self) -> bool:
         """The reply that failed was itself an apology."""
@@ -209,12 +214,11 @@ class Machine:
         self.reply += 1
         return [DropDraft()]
 
-    def apologise(self, event: Event) -> list[Action]:
+    def apologise(self, _: Event) -> list[Action]:
         """Start the canned apology."""
-        message = event.message if isinstance(event, ReplyFailed | HearingFailed) else ""
         self.reply += 1
         self._unanswered, self._apologising = False, True
-        return [Apologise(self.reply, message)]
+        return [Apologise(self.reply)]
 
     def duck(self, _: Event) -> list[Action]:
         """Speak softly until it is clear what the voice wants."""
@@ -318,7 +322,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (T, HearingFailed): stay(T),
     (T, Respond): (go(T, M.cut, M.close, M.answer),),
     (T, Interrupt): (go(I, M.cut, M.forget),),
-    (T, ReplyAudible): (go(S),),
+    (T, ReplyAudible): (go(Y, M.duck, when=M.spoken_over), go(S)),
     (T, ReplyDone): (go(I),),
     (T, ReplyFailed): (go(I, when=M.apologising), go(T, M.apologise)),
     (T, Deadline): stay(T),

@@ -88,7 +88,7 @@ class Room:
 
     async def run(self) -> str:
         """Talk until the line is gone; free everything it held; return why it ended."""
-        reason = "failed"
+        reason = "server stopping"
         self._metrics.calls.inc()
         try:
             async with asyncio.TaskGroup() as group:
@@ -102,6 +102,7 @@ class Room:
                 for part in parts:
                     part.cancel()
         except* Exception:  # this room's end, and no other's
+            reason = "failed"
             log.exception("call failed call=%s", self.call_id)
         finally:
             await self._connection.close(reason)
@@ -127,7 +128,7 @@ class Room:
                 if not self._connection.connected.is_set():
                     return "never connected"
                 last = self._connection.last_packet
-                if last and loop.time() - last > limits.peer_gone_s:
+                if loop.time() - last > limits.peer_gone_s:
                     return "peer gone"
                 await asyncio.wait({gone}, timeout=1.0)
             return gone.result()

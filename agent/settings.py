@@ -37,6 +37,8 @@ class ServerSettings(Section):
     """address; anything but loopback needs a token, which this version does not have yet"""
     port: int = Field(8080, ge=0, le=65535)
     """TCP port; 0 takes a free one"""
+    hosts: list[str] = []
+    """names under which browsers may call, beside loopback's: that of a proxy in front, such as voice.example.org"""
 
 
 class AgentSettings(Section):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -16,11 +15,12 @@ from agent.audio import EAR_RATE, I16, resample, to_wave
 from agent.engines.cores import Share, share
 from agent.engines.protocols import LanguageModel, Message, Recognizer, Synthesizer, Vad
 from agent.engines.registry import load
+from agent.engines.threads import pool
 from agent.errors import AntiphonError, EngineError, SignalingError, TransportError
 from agent.history import new_id
 from agent.listening.listener import Hearing
 from agent.metrics import Metrics
-from agent.realtime.session import RequestError
+from agent.realtime.session import RequestError, json_object
 from agent.room import Models, Room
 from agent.settings import Settings
 from agent.speaking.reply import APOLOGY, Voice
@@ -62,8 +62,8 @@ class Worker:
         self._rooms: dict[str, Room] = {}
         self._group: asyncio.TaskGroup | None = None
         self._models: Models | None = None
-        self._asr_threads = ThreadPoolExecutor(1, thread_name_prefix="asr")
-        self._tts_threads = ThreadPoolExecutor(TTS_THREADS, thread_name_prefix="tts")
+        self._asr_threads = pool("asr", 1)
+        self._tts_threads = pool("tts", TTS_THREADS)
 
     async def run(self) -> None:
         """Load the models, then serve calls until cancelled. Ends every call before it returns.
@@ -92,11 +92,11 @@ class Worker:
 
     # -- calls -----------------------------------------------------------------------------------------------
 
-    async def answer(self, offer: str, *, extensions: bool, session: Mapping[str, Any]) -> tuple[str, str]:
+    async def answer(self, offer: str, *, extensions: bool, session: str) -> tuple[str, str]:
         """Start a call: SDP offer to its id and the SDP answer.
 
         :param extensions: send `antiphon.*` events.
-        :param session: settings that the client gave with the offer, as in `session.update`.
+        :param session: settings that the client gave with the offer, as in `session.update`; a JSON object.
         :raises SignalingError: 400 for an offer that can not be answered, 503 when there is no room for it.
         """
         if self._models is None or self._group is None or not self.ready.is_set():
@@ -116,7 +116,7 @@ class Worker:
                 self.settings,
                 self.metrics,
                 extensions=extensions,
-                session=session,
+                session=json_object(session),
             )
             self._rooms[call_id] = room
             answer = await connection.answer(offer)

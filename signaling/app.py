@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
 from agent.errors import SignalingError
 from signaling.calls import BODY_LIMIT, Calls
+from signaling.door import only_own_pages
 from signaling.page import add_page
 from signaling.workers import AgentWorker
 
@@ -19,9 +20,12 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_S = 2
 
 
-def create_app(worker: AgentWorker, registry: CollectorRegistry) -> web.Application:
-    """The application; the worker is run by whoever serves it."""
-    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_errors])
+def create_app(worker: AgentWorker, registry: CollectorRegistry, hosts: Sequence[str] = ()) -> web.Application:
+    """The application; the worker is run by whoever serves it.
+
+    :param hosts: names under which browsers may call, beside loopback's.
+    """
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_errors, only_own_pages(hosts)])
     Calls(worker).add_to(app)
     add_page(app)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from aiohttp import web
 from aiohttp.web_request import FileField
 
@@ -45,26 +42,22 @@ class Calls:
         return web.Response(status=200)
 
 
-async def _offer(request: web.Request) -> tuple[str, dict[str, Any]]:
-    """The offer and the session beside it.
+async def _offer(request: web.Request) -> tuple[str, str]:
+    """The offer, and the session beside it as JSON.
 
     :raises SignalingError: 400, 413 or 415, saying what to send instead.
     """
     kind = request.content_type
     if kind == "application/sdp":
-        return _sdp(await request.read()), {}
+        return _sdp(await request.read()), "{}"
     if kind == "multipart/form-data":
-        form = await request.post()
-        session = _text(form.get("session", "{}"))
         try:
-            parsed = json.loads(session)
+            form = await request.post()
         except ValueError as error:
-            raise SignalingError(400, f"The form's session is not JSON: {error}", param="session") from error
-        if not isinstance(parsed, dict):
-            raise SignalingError(400, "The form's session is not a JSON object.", param="session")
+            raise SignalingError(400, f"The body is not a form: {error}", code="invalid_form") from error
         if "sdp" not in form:
             raise SignalingError(400, "The form has no part named sdp.", param="sdp")
-        return _sdp(_text(form["sdp"]).encode()), parsed
+        return _sdp(_text(form["sdp"]).encode()), _text(form.get("session", "{}"))
     raise SignalingError(
         415, f"Send the offer as application/sdp, or a form with a part named sdp; this is {kind[:60]}."
     )

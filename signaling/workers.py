@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from agent.worker import Worker as LocalWorker
 
@@ -18,11 +18,11 @@ class AgentWorker(Protocol):
         """What is not ready yet, and why."""
         ...
 
-    async def answer(self, offer: str, *, extensions: bool, session: Mapping[str, Any]) -> tuple[str, str]:
+    async def answer(self, offer: str, *, extensions: bool, session: str) -> tuple[str, str]:
         """Start a call: SDP offer to its id and the SDP answer.
 
         :param extensions: send `antiphon.*` events.
-        :param session: settings that the client gave with the offer, as in `session.update`.
+        :param session: settings that the client gave with the offer, as in `session.update`; a JSON object.
         :raises SignalingError: 400 for an offer that can not be answered, 503 when there is no room for it.
         """
         ...

@@ -85,7 +85,8 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     worker = Worker(settings)
-    runner = web.AppRunner(create_app(worker, worker.metrics.registry), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    app = create_app(worker, worker.metrics.registry, settings.server.hosts)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
         await _listen(runner, settings)

@@ -18,6 +18,9 @@ from agent.realtime import events as ev
 from agent.realtime import wire
 from agent.speaking.playout import Heard
 
+MOST_ITEMS = 200
+"""Items of a conversation that a client can retrieve."""
+
 
 @dataclass(slots=True)
 class _Open:
@@ -75,6 +78,8 @@ class Narrator:
     def turn_closed(self, item_id: str, text: str, at: float) -> None:
         """The person's turn is an item now; its transcript is known."""
         ended_ms = max(self._started_ms, round(at * 1000))
+        if text:
+            self._failure = None  # one utterance of the turn failed, but another has words
         self._emit(ev.SpeechStopped(audio_end_ms=ended_ms, item_id=item_id))
         self._emit(ev.Committed(item_id=item_id, previous_item_id=self._last_item))
         self.add_item(self._user_item(item_id, None))
@@ -88,8 +93,10 @@ class Narrator:
             self._emit(ev.TranscriptionFailed(item_id=item_id, error=error))
 
     def add_item(self, item: wire.Item) -> None:
-        """A finished item enters the conversation."""
+        """A finished item enters the conversation; the oldest can not be retrieved any more."""
         self.items[item.id] = item
+        while len(self.items) > MOST_ITEMS:
+            del self.items[next(iter(self.items))]
         self._emit(ev.ItemAdded(previous_item_id=self._last_item, item=item))
         self._emit(ev.ItemDone(previous_item_id=self._last_item, item=item))
         self._last_item = item.id

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from openai.types.realtime import RealtimeSessionCreateRequest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.events import Interrupt, Respond
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 SESSION_S = 3600
 """What `expires_at` promises; the API's own hour."""
 MODEL = "antiphon"
+DEEPEST = 32
+"""Levels of nesting in a client's message; a session with tools has about ten."""
+CLEARABLE = frozenset({"turn_detection", "transcription"})
+"""Tables of the session that null switches off."""
 TEXT_LIMIT = 20_000
 """Characters of one typed message or of the instructions."""
 
@@ -105,7 +110,7 @@ class Session:
     def _take(self, text: str) -> None:
         event: Any = None
         try:
-            event = _parsed(text)
+            event = parsed(text)
             self._answer(event["type"], event)
         except RequestError as error:
             theirs = event.get("event_id") if isinstance(event, dict) else None
@@ -131,7 +136,9 @@ class Session:
         answer = answers.get(kind)
         if answer is None:
             supported = ", ".join(f"'{name}'" for name in answers)
-            raise RequestError("invalid_value", f"Invalid value: '{kind}'. Supported values are: {supported}.", "type")
+            raise RequestError(
+                "invalid_value", f"Invalid value: '{kind[:60]}'. Supported values are: {supported}.", "type"
+            )
         answer(event)
 
     # -- what a client asks ----------------------------------------------------------------------------------
@@ -153,7 +160,16 @@ class Session:
                 "session.instructions",
             )
         fixed = {key: self.config[key] for key in ("type", "object", "id", "model", "expires_at")}
-        self.config = _merged(self.config, changes) | fixed
+        merged = _merged(self.config, changes) | fixed
+        try:
+            RealtimeSessionCreateRequest.model_validate(merged, strict=True)
+        except ValidationError as error:
+            where = ".".join(("session", *(str(part) for part in error.errors()[0]["loc"])))
+            raise RequestError("invalid_type", f"{where}: {error.errors()[0]['msg']}", where) from error
+        if not isinstance(merged["audio"]["output"]["voice"], str):
+            where = "session.audio.output.voice"
+            raise RequestError("invalid_type", f"{where} must be a name.", where)
+        self.config = merged
         self._history.instructions = instructions
 
     def _create_item(self, event: Mapping[str, Any]) -> None:
@@ -211,24 +227,61 @@ class Session:
             self._conversation.post(Interrupt())
 
 
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        event = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RequestError("invalid_json", f"The message is not JSON: {error}") from error
-    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+def parsed(text: str) -> dict[str, Any]:
+    """A client's message as an object that can be sent back as it is.
+
+    :raises RequestError: if it is no JSON object with a type, is nested too deeply, or holds what UTF-8 can not.
+    """
+    event = json_object(text)
+    if not isinstance(event.get("type"), str):
         raise RequestError("missing_required_parameter", "Missing required parameter: 'type'.", "type")
     return event
 
 
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Deep merge: absent is unchanged, null clears, what we do not know is ignored."""
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object from outside.
+
+    :raises RequestError: if it is none, is nested too deeply, or holds what UTF-8 can not.
+    """
+    try:
+        value = json.loads(text)
+        # A lone surrogate, which JSON can write and UTF-8 can not, would fail only when we send it back.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise RequestError("invalid_json", f"The message is not JSON: {str(error)[:200]}") from error
+    if not isinstance(value, dict):
+        raise RequestError("invalid_json", "The message is not a JSON object.")
+    if _depth(value) > DEEPEST:
+        raise RequestError("invalid_json", f"The message is nested more than {DEEPEST} levels deep.")
+    return value
+
+
+def _depth(value: object) -> int:
+    """Levels of nesting, without recursion."""
+    level, deepest = [value], 0
+    while level:
+        deepest += 1
+        inner = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)]
+        level = [item for items in inner for item in items]
+    return deepest
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "session") -> dict[str, Any]:
+    """Deep merge: absent is unchanged, null clears, what we do not know is ignored.
+
+    :raises RequestError: if a table that is needed would be replaced by something else.
+    """
     merged = dict(old)
     for key, value in new.items():
         if key not in old:
             continue
-        inner = old[key]
-        merged[key] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+        inner, where = old[key], f"{path}.{key}"
+        if isinstance(inner, dict) and isinstance(value, dict):
+            merged[key] = _merged(inner, value, where)
+        elif isinstance(inner, dict) and not (value is None and key in CLEARABLE):
+            raise RequestError("invalid_type", f"{where} must be an object.", where)
+        else:
+            merged[key] = value
     return merged
 
 

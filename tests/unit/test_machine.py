@@ -132,7 +132,7 @@ def test_words_too_short_to_interrupt_are_part_of_the_next_turn() -> None:
 def test_a_failed_reply_apologises_once() -> None:
     machine, _ = play(*TURN)
     machine, actions = play(ReplyFailed(1, "gone"), machine=machine)
-    assert actions == [Apologise(2, "gone")]
+    assert actions == [Apologise(2)]
     machine, actions = play(ReplyFailed(2, "gone too"), machine=machine)
     assert actions == []
     assert machine.phase is Phase.IDLE
@@ -140,7 +140,7 @@ def test_a_failed_reply_apologises_once() -> None:
 
 def test_a_failed_recogniser_apologises() -> None:
     _, actions = play(started(), ended(), HearingFailed("ann", 1, "broken"))
-    assert actions[-1] == Apologise(1, "broken")
+    assert actions[-1] == Apologise(1)
 
 
 def test_events_of_an_old_reply_are_nothing() -> None:
@@ -156,6 +156,14 @@ def test_a_typed_message_is_answered_at_once_and_cuts() -> None:
     assert actions == [CloseTurn("", "", 0.0), StartReply(1)]
     _, actions = play(ReplyAudible(1), Respond(), machine=machine)
     assert [type(action) for action in actions] == [Cut, CloseTurn, StartReply]
+
+
+def test_an_answer_that_was_typed_for_does_not_talk_over_the_person() -> None:
+    machine, actions = play(started(), Respond(), ReplyAudible(1))
+    assert actions[-1] == Duck()
+    assert machine.phase is Phase.YIELDING
+    _, actions = play(Deadline(), machine=machine)
+    assert actions[0] == Cut(by_speech=True)
 
 
 def drafting() -> Machine:

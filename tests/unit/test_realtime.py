@@ -6,6 +6,8 @@ import json
 from typing import Annotated, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import Field, TypeAdapter
 
@@ -18,6 +20,9 @@ from agent.realtime.session import Session
 from agent.settings import Settings
 from agent.speaking.playout import Heard
 
+KINDS = ("session.update", "conversation.item.create", "conversation.item.retrieve", "input_audio_buffer.append")
+SESSION = ("audio", "output", "input", "voice", "tools", "tool_choice", "instructions", "turn_detection", "tracing")
+KEYS = ("session", "item", "content", "type", "text", "id", *SESSION)
 THEIRS: TypeAdapter[Any] = TypeAdapter(Annotated[RealtimeServerEvent, Field(discriminator="type")])
 
 
@@ -166,3 +171,28 @@ def test_the_session_object_is_whole_valid_and_merged() -> None:
     assert session.config["audio"]["input"]["turn_detection"]["type"] == "server_vad"
     assert session.config["model"] == "antiphon"
     assert "unknown" not in session.config
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["session.update", "\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    kind=st.sampled_from(KINDS) | st.text(),
+    body=st.dictionaries(st.sampled_from(KEYS), JSON)
+    | st.fixed_dictionaries({"session": st.dictionaries(st.sampled_from(SESSION), JSON)}),
+)
+@settings(max_examples=400, deadline=None)
+def test_no_client_event_ends_the_session(kind: str, body: dict[str, Any]) -> None:
+    line = Line()
+    session = Session(line, History(""), Settings(), extensions=True, given={})  # type: ignore[arg-type]
+    session._greeted = True
+    session._take(json.dumps({**body, "type": kind}))
+    session.emit(ev.SessionUpdated(session=session.config))
+    assert line.sent
+    for event in line.sent:
+        if not event["type"].startswith("antiphon."):
+            THEIRS.validate_python(event)

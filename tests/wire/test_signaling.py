@@ -64,6 +64,14 @@ async def refused(url: str, **request: object) -> tuple[int, dict[str, str]]:
 SDP = {"Content-Type": "application/sdp"}
 
 
+def nested(depth: int) -> list[object]:
+    """A list in a list in a list."""
+    found: list[object] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 async def test_every_bad_offer_is_refused_and_a_good_one_still_works(server: str) -> None:
     for offer in (b"", b"hello", b"v=0", b"v=0\r\nm=audio", b"v=0\r\n\xff\xfe", b"v=0\r\n" + b"a=x\r\n" * 1000):
         status, error = await refused(server + CALLS, data=offer, headers=SDP)
@@ -86,6 +94,31 @@ async def test_every_bad_offer_is_refused_and_a_good_one_still_works(server: str
 async def test_a_form_carries_the_session(server: str) -> None:
     async with Caller(server) as caller:
         assert caller.of("session.created")[0]["session"]["type"] == "realtime"
+
+
+async def test_malformed_forms_are_refused(server: str) -> None:
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=b"):
+        status, _ = await refused(server + CALLS, data=b"x", headers={"Content-Type": kind})
+        assert status == 400
+    for session in ("{", "[]", "[" * 50_000, '{"audio": null}', '{"tools": ["\\ud800"]}'):
+        form = aiohttp.FormData({"sdp": NO_AUDIO, "session": session})
+        form.add_field("x", b"y", filename="x")  # so that it is sent as multipart
+        status, error = await refused(server + CALLS, data=form)
+        assert status == 400
+        assert error["code"] in ("invalid_json", "invalid_type"), session[:20]
+
+
+async def test_pages_of_other_sites_may_not_call(server: str) -> None:
+    for headers, code in (
+        ({"Origin": "http://evil.example"}, "wrong_origin"),
+        ({"Origin": "null"}, "wrong_origin"),
+        ({"Origin": "http://127.0.0.1:1"}, "wrong_origin"),
+        ({"Host": "evil.example"}, "wrong_host"),
+    ):
+        status, error = await refused(server + CALLS, data=NO_AUDIO, headers={**SDP, **headers})
+        assert (status, error["code"]) == (403, code)
+    async with aiohttp.ClientSession() as http, http.get(server, headers={"Origin": server}) as response:
+        assert response.status == 200
 
 
 async def test_unknown_calls_and_routes(server: str) -> None:
@@ -145,12 +178,19 @@ async def test_bad_client_events_get_an_error_and_the_session_lives(server: str)
             ({"type": "conversation.item.create", "item": {"type": "message"}}, "invalid_type"),
             ({"type": "conversation.item.retrieve", "item_id": "nobody"}, "item_retrieve_invalid_item_id"),
             ({"type": "response.cancel"}, "response_cancel_not_active"),
+            ({"type": "session.update", "session": {"audio": None}}, "invalid_type"),
+            ({"type": "session.update", "session": {"audio": {"output": 7}}}, "invalid_type"),
+            ({"type": "session.update", "session": {"audio": {"output": {"voice": 7}}}}, "invalid_type"),
+            ({"type": "session.update", "session": {"tools": ["\ud800"]}}, "invalid_json"),
+            ({"type": "\ud800"}, "invalid_json"),
+            ({"type": "session.update", "session": {"tools": nested(40)}}, "invalid_json"),
         ):
             after = len(caller.events)
             caller.send(bad)
             event = await caller.event("error", after=after)
             assert event["error"]["code"] == code
-            assert event["error"]["event_id"] == bad.get("event_id")
+            if code != "invalid_json":
+                assert event["error"]["event_id"] == bad.get("event_id")
         after = len(caller.events)
         caller.send({"type": "session.update", "session": {}})
         await caller.event("session.updated", after=after)

@@ -176,7 +176,8 @@ class Embedded:
                     await self._until(lambda: self._child is not child)
             if self._child is child:
                 raise
-            raise EngineError("embedded", "reply", f"{self._fault}; it is being restarted") from error
+            # Its log, which names paths and other callers' requests, is for the server's log alone.
+            raise EngineError("embedded", "reply", "the language model stopped; it is being restarted") from error
 
     def _primed(self, messages: Sequence[Message]) -> list[Message]:
         """The messages with the examples after the system prompt."""
