@@ -68,7 +68,8 @@ def fetch(file: File, target: Path, label: str, shelf: Shelf, progress: Progress
         except SourceFailed as error:
             failures.append(str(error))
             if not said:  # a hub that is out of reach is worth one line, not one per file
-                progress.note(f"{origin}: {error}")
+                then = "trying the next source" if source is not file.sources[-1] else "no source is left"
+                progress.note(f"{origin}: {error}; {then}")
         except ModelCorrupt as error:
             corrupt = error
             shelf.discard(source)

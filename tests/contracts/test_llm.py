@@ -194,11 +194,13 @@ async def test_the_embedded_model_answers(embedded: Embedded) -> None:
 
 
 @pytest.mark.models
-async def test_a_killed_child_is_an_error_at_once_and_then_replaced(embedded: Embedded) -> None:
+async def test_a_killed_child_is_an_error_at_once_and_then_replaced(
+    embedded: Embedded, caplog: pytest.LogCaptureFixture
+) -> None:
     async with running(embedded) as llm:
         await llm.warm(PROMPT[:1])
         first = llm.pid
-        with pytest.raises(EngineError, match="SIGKILL"):
+        with pytest.raises(EngineError, match=r"stopped; it is being restarted$"):
             async for _ in llm.reply(LONG):
                 if llm.pid == first:
                     assert first is not None
@@ -206,6 +208,7 @@ async def test_a_killed_child_is_an_error_at_once_and_then_replaced(embedded: Em
         assert "Paris" in "".join([delta async for delta in llm.reply(PROMPT)])
         assert llm.restarts == 1
         assert llm.pid != first
+        assert "SIGKILL" in caplog.text, "why it died is in the log"
 
 
 @pytest.mark.models
