@@ -14,6 +14,7 @@ from agent.audio import EAR_RATE, F32, I16, WIRE_RATE, AudioChunk, Resampler, to
 from agent.engines.protocols import Recognizer, Vad
 from agent.engines.threads import call
 from agent.events import Event, HearingFailed, SpeechEnded, SpeechStarted, Transcript
+from agent.listening.gate import Gate
 from agent.listening.level import Leveller
 from agent.listening.segmenter import PREFIX_MS, SPEECH_MS, Ended, Segmenter, Started
 
@@ -56,7 +57,7 @@ class Listener:
         self.language = language
         self._hearing = hearing
         self._post = post
-        self._vad = hearing.vad.stream()
+        self._vad = Gate(hearing.vad.stream())
         self._window = hearing.vad.window
         self._segmenter = Segmenter(window=self._window, pause_ms=pause_ms)
         self._leveller = Leveller()
@@ -104,7 +105,7 @@ class Listener:
 
     def _hear(self, window: F32, group: asyncio.TaskGroup) -> None:
         begins, self._position = self._position, self._position + self._window
-        probability = self._vad(self._leveller(window))
+        probability = self._vad(window, self._leveller(window))
         self._prefix.append(window)
         if self._speaking or self._now - self._ended_at < JOIN_S:
             self._audio.append(window)
