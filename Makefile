@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMPS := .stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help run install models test lint bench web fuzz clean
+.PHONY: help run install models test lint bench web clean
 
 help:
 	@echo "make run     install, pull the models, start the server, print its address"
@@ -49,6 +49,7 @@ lint: $(STAMPS)/dev
 
 bench: $(STAMPS)/dev models
 	@$(BIN)/python -m bench.latency
+	@$(BIN)/python -m bench.barge_in
 	@$(BIN)/python -m bench.footprint
 	@$(BIN)/python -m bench.asr_wer
 
