@@ -123,14 +123,14 @@ class Room:
         limits = self._settings.limits
         gone = asyncio.ensure_future(self._connection.closed())
         try:
-            await asyncio.wait({gone}, timeout=limits.connect_s) if not self._connection.connected.is_set() else None
+            connect_by = loop.time() + limits.connect_s
             while not gone.done():
-                if not self._connection.connected.is_set():
+                last = self._connection.last_packet or connect_by
+                if not self._connection.connected.is_set() and loop.time() >= connect_by:
                     return "never connected"
-                last = self._connection.last_packet
                 if loop.time() - last > limits.peer_gone_s:
                     return "peer gone"
-                await asyncio.wait({gone}, timeout=1.0)
+                await asyncio.wait({gone}, timeout=WATCH_S)
             return gone.result()
         finally:
             gone.cancel()

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from agent.audio import WIRE_RATE, AudioChunk
+from agent.audio import AudioChunk
 from agent.transports.jitter import JitterBuffer, Packet
 from agent.transports.opus import OpusDecoder
 
@@ -70,8 +70,3 @@ class Microphone:
             self._wraps += 1
         self._last = timestamp
         return timestamp + (self._wraps << 32) - self._origin
-
-
-def media_s(pts: int) -> float:
-    """A chunk's ``pts`` in s."""
-    return pts / WIRE_RATE
