@@ -32,7 +32,9 @@ CONNECT_S = 15.0
 NOISE_DBFS = -70.0
 """Of the room noise that is sent while nothing is said: no microphone sends digital silence."""
 LOUD_DBFS = -45.0
-"""10 ms of a recording below this do not count as speech when its end is looked for."""
+"""10 ms of a recording below this do not count as speech when its end is looked for; or, in a recording without a
+peak above -15 dBFS, `LOUD_BELOW_PEAK_DB` below its loudest 10 ms."""
+LOUD_BELOW_PEAK_DB = 30.0
 AUDIBLE_DBFS = -50.0
 """A packet louder than this is heard."""
 
@@ -310,10 +312,13 @@ class Caller:
 
 
 def loud_end(pcm: I16) -> int:
-    """Samples up to the end of the last 10 ms of int16 (n,) that are louder than `LOUD_DBFS`."""
+    """Samples up to the end of the last 10 ms of int16 (n,) that are loud."""
     window = WIRE_RATE // 100
-    for start in range(len(pcm) // window * window - window, -1, -window):
-        if dbfs(pcm[start : start + window]) > LOUD_DBFS:
+    starts = range(len(pcm) // window * window - window, -1, -window)
+    levels = {start: dbfs(pcm[start : start + window]) for start in starts}
+    limit = min(LOUD_DBFS, max(levels.values(), default=0.0) - LOUD_BELOW_PEAK_DB)
+    for start in starts:
+        if levels[start] > limit:
             return start + window
     return len(pcm)
 

@@ -4,45 +4,59 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 
 from agent.audio import WIRE_RATE
-from agent.engines.protocols import LanguageModel
+from agent.engines.protocols import LanguageModel, Message
 from agent.errors import EngineError
 from agent.events import (
     Action,
-    Apologise,
     CloseTurn,
     Cut,
     Deadline,
     DropDraft,
     Duck,
+    EndOfTurn,
     Event,
     HearingFailed,
+    Hold,
     OpenTurn,
+    Partial,
+    Phrase,
     ReleaseDraft,
     ReplyAudible,
     ReplyDone,
     ReplyFailed,
+    ReplyStarved,
+    Resume,
+    SayPhrase,
     SpeechEnded,
     StartDraft,
     StartReply,
     Transcript,
-    Unduck,
 )
 from agent.history import Entry, History, new_id
-from agent.machine import Machine, Patience
+from agent.machine import Machine, Phase
 from agent.metrics import Metrics, Timeline
 from agent.observer import Observer
+from agent.overlap import is_echo
 from agent.speaking.clauses import Clause
 from agent.speaking.playout import Heard, Playout, PlayoutClosed, PlayoutWriter
-from agent.speaking.reply import APOLOGY, Voice, canned, say, think
+from agent.speaking.reply import canned, say, think
+from agent.speaking.voice import Voice
 
 log = logging.getLogger(__name__)
 
 INBOX = 256
 """Events that may wait. More than a few means that the loop is stuck, so more than this is a bug."""
+STARVED_TICKS = 25
+"""An audible reply that has had nothing to play for 0.5 s is not speaking any more."""
+ECHO_CHARS = 160
+"""of what was played last, in which our own echo is looked for: some 10 s of speech"""
+REMEMBERED = frozenset({Phrase.GREETING})
+"""Phrases that enter the history; a model that reads an apology there repeats it."""
 
 
 @dataclass(slots=True)
@@ -58,8 +72,12 @@ class Reply:
     told: list[str] = field(default_factory=list)
     """texts of the clauses so far"""
     written: bool = False
-    apology: bool = False
-    """said for the caller's sake; a model that reads it in the history repeats it"""
+    phrase: Phrase | None = None
+    """what it says, if it is no answer"""
+    progress: tuple[int, int, bool] = (0, 0, False)
+    """clauses told, samples played, first token seen: where it was when it last moved"""
+    moved_at: float = 0.0
+    """`loop.time()` at which it last moved"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +88,19 @@ class Line:
     """throw away what the transport still holds of the agent's speech"""
     sealed: Callable[[], None]
     """the turn is over: what is said from now on is a new utterance"""
+    completed: Callable[[float], None]
+    """the probability that what was said in this pause's turn is a complete message"""
     delay_s: Callable[[], float]
     """s from playout to the ear, estimated"""
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What a conversation says and bears beside answering."""
+
+    phrases: Mapping[Phrase, str]
+    stuck_s: float
+    """without progress for so long a reply is given up"""
 
 
 class Conversation:
@@ -81,18 +110,22 @@ class Conversation:
         self,
         *,
         llm: LanguageModel,
+        reader: LanguageModel | None,
         voice: Voice,
         history: History,
-        patience: Patience,
+        machine: Machine,
+        manners: Manners,
         line: Line,
         observer: Observer,
         metrics: Metrics,
     ) -> None:
         self.history = history
         self.playout = Playout()
-        self.machine = Machine(patience)
+        self.machine = machine
         self.voice = voice
         self._llm = llm
+        self._reader = reader
+        self._manners = manners
         self._line = line
         self._observer = observer
         self._metrics = metrics
@@ -101,6 +134,7 @@ class Conversation:
         self._turn_id = ""
         self._timeline = Timeline()
         self._captioned = ""
+        self._prefill: asyncio.Task[None] | None = None
 
     def post(self, event: Event) -> None:
         """Hand in an event; never waits."""
@@ -123,21 +157,57 @@ class Conversation:
                     event = Deadline()
                 self._take(event, loop.time(), group)
 
-    def caption(self) -> None:
-        """Tell how far the reply has reached the ear, if that changed; called every few ticks."""
-        if self._reply is not None and self._reply.timeline.audible is not None:
+    def watch(self) -> None:
+        """See how the reply is getting on; called every few ticks."""
+        reply = self._reply
+        if reply is None or reply.draft:
+            return
+        now = asyncio.get_running_loop().time()
+        if reply.timeline.audible is not None:
             heard = self._heard()
             if heard.text != self._captioned:
                 self._captioned = heard.text
-                self._observer.spoken(self._reply.item_id, heard)
+                self._observer.spoken(reply.item_id, heard)
+        progress = (len(reply.told), self.playout.position, reply.timeline.first_delta is not None)
+        if progress != reply.progress or self.machine.phase is Phase.YIELDING:
+            reply.progress, reply.moved_at = progress, now
+        elif now - reply.moved_at >= self._manners.stuck_s:
+            self._give_up(reply, now)
+        elif self.machine.phase is Phase.SPEAKING and self.playout.starved >= STARVED_TICKS:
+            self._metrics.stalls.labels("starved").inc()
+            self.playout.call_when_audible(lambda: self.post(ReplyAudible(reply.number)))
+            self.post(ReplyStarved(reply.number))
 
     def _take(self, event: Event, now: float, group: asyncio.TaskGroup) -> None:
         before = self.machine.phase
+        event = self._without_echo(event)
         self._note(event, now)
         for action in self.machine.handle(event, now):
             self._perform(action, now, group)
         if self.machine.phase is not before:
             self._observer.phase(self.machine.phase)
+        if isinstance(event, Partial | Transcript) and self.machine.phase in (Phase.HEARING, Phase.PAUSED):
+            self._observer.hears(self._turn_id, self.machine.text)
+        if isinstance(event, Partial) and self.machine.phase is Phase.HEARING:
+            self._read_along(self.machine.text, group)
+
+    def _without_echo(self, event: Event) -> Event:
+        """Words that are our own, come back through the person's microphone, are not words of theirs."""
+        if isinstance(event, Partial | Transcript) and self.machine.phase not in (Phase.HEARING, Phase.PAUSED):
+            played = self._heard().text if self._reply is not None else self._captioned
+            if is_echo(event.text, played[-ECHO_CHARS:]):
+                return replace(event, text="")
+        return event
+
+    def _read_along(self, said: str, group: asyncio.TaskGroup) -> None:
+        """Let the language models read what was said so far; one reading at a time."""
+        if self._prefill is None or self._prefill.done():
+            self._prefill = group.create_task(self._read(self.history.prompt(said)), name="prefill")
+
+    async def _read(self, prompt: Sequence[Message]) -> None:
+        await self._llm.prefill(prompt)
+        if self._reader is not None and self._reader is not self._llm:
+            await self._reader.prefill(prompt)
 
     def _note(self, event: Event, now: float) -> None:
         """Keep the timeline, and close the books of a reply that ended by itself."""
@@ -146,13 +216,20 @@ class Conversation:
                 self._timeline = Timeline(speech_end=now - event.age_s, pause=now)
             case Transcript():
                 self._timeline.transcript = now
+            case Partial():
+                self._metrics.partials.inc()
+            case EndOfTurn():
+                draft = self._reply is not None and self._reply.draft
+                timeline = self._reply.timeline if self._reply is not None and draft else self._timeline
+                timeline.judged = now
             case HearingFailed():
                 self._metrics.failures.inc()
                 self._observer.hearing_failed(self._turn_id, event.message)
             case ReplyAudible() if self._is_current(event.reply):
                 assert self._reply is not None
-                self._reply.timeline.audible = now
-                self._observer.audible(self._reply.item_id)
+                if self._reply.timeline.audible is None:
+                    self._reply.timeline.audible = now
+                    self._observer.audible(self._reply.item_id)
             case ReplyDone() if self._is_current(event.reply):
                 self._end_reply(self.playout.heard(), now)
             case ReplyFailed() if self._is_current(event.reply):
@@ -171,26 +248,53 @@ class Conversation:
         match action:
             case OpenTurn():
                 self._open_turn(action.at)
+                self._read_along("", group)
             case CloseTurn():
                 self._close_turn(action.text, action.at)
             case StartReply():
                 prompt = self.history.prompt()
-                self._start(action.reply, lambda timeline: think(self._llm, prompt, timeline), now, group)
+                preface = self._manners.phrases[Phrase.CUT_IN] if action.cut_in else ""
+                self._start(
+                    action.reply,
+                    lambda timeline: think(self._llm, prompt, timeline, self.voice.language, preface),
+                    now,
+                    group,
+                )
             case StartDraft():
                 prompt = self.history.prompt(action.text)
-                self._start(action.reply, lambda timeline: think(self._llm, prompt, timeline), None, group)
+                if self._reader is not None and self._reader is not self._llm:
+                    group.create_task(self._judge(self._reader, prompt), name="reader")
+                self._start(action.reply, lambda timeline: self._consider(prompt, timeline), None, group)
             case ReleaseDraft():
                 self._release(now)
             case DropDraft():
                 self._drop()
-            case Apologise():
-                self._start(action.reply, lambda _: canned(APOLOGY), now, group, apology=True)
+            case SayPhrase():
+                text = self._manners.phrases[action.phrase]
+                self._start(action.reply, lambda _: canned(text, self.voice.language), now, group, phrase=action.phrase)
             case Duck():
                 self.playout.duck()
-            case Unduck():
-                self.playout.unduck()
+            case Hold():
+                self.playout.hold()
+            case Resume():
+                self._metrics.overlaps.labels("resumed").inc()
+                self.playout.release()
             case Cut():
                 self._cut(action, now)
+
+    async def _consider(self, prompt: Sequence[Message], timeline: Timeline) -> AsyncGenerator[Clause, None]:
+        """Answer what may be the whole turn; the model that answers has judged first, which is most of its reading."""
+        if self._reader is not None and self._reader is self._llm:
+            await self._judge(self._llm, prompt)
+        async with aclosing(think(self._llm, prompt, timeline, self.voice.language)) as clauses:
+            async for clause in clauses:
+                yield clause
+
+    async def _judge(self, reader: LanguageModel, prompt: Sequence[Message]) -> None:
+        """Say whether what was said reads like a whole turn."""
+        complete = await reader.ends(prompt)
+        if complete is not None:
+            self._line.completed(complete)
 
     def _open_turn(self, at: float) -> None:
         self._turn_id = new_id("item")
@@ -213,19 +317,21 @@ class Conversation:
         now: float | None,
         group: asyncio.TaskGroup,
         *,
-        apology: bool = False,
+        phrase: Phrase | None = None,
     ) -> None:
         """Start a reply; without a time it is a draft, of which nobody is told and nothing is heard."""
+        if self._prefill is not None:
+            self._prefill.cancel()  # nothing is read ahead of the answer itself
         timeline, self._timeline = self._timeline, Timeline()
         self._captioned = ""
-        reply = self._reply = Reply(number, new_id("item"), timeline, draft=now is None, apology=apology)
+        reply = self._reply = Reply(number, new_id("item"), timeline, draft=now is None, phrase=phrase)
         writer = self.playout.open(lambda: self.post(ReplyAudible(number)), held=reply.draft)
         reply.task = group.create_task(self._speak(reply, clauses(timeline), writer), name=f"reply {number}")
         if now is not None:
             self._announce(reply, now)
 
     def _announce(self, reply: Reply, now: float) -> None:
-        reply.timeline.endpoint = now
+        reply.timeline.endpoint = reply.moved_at = now
         self._metrics.turns.inc()
         self._observer.reply_started(reply.item_id)
 
@@ -248,7 +354,7 @@ class Conversation:
         assert self._reply is not None and self._reply.task is not None
         self._reply.task.cancel()
         known = self._reply.timeline
-        self._timeline = Timeline(known.speech_end, known.pause, known.transcript)
+        self._timeline = Timeline(known.speech_end, known.pause, known.transcript, known.judged)
         self._reply = None
 
     async def _speak(self, reply: Reply, clauses: AsyncGenerator[Clause, None], writer: PlayoutWriter) -> None:
@@ -289,7 +395,21 @@ class Conversation:
             self._reply.task.cancel()  # not awaited: a stuck engine must not deafen us
         self._reply.timeline.cut = now
         self._metrics.cuts.inc()
+        if action.by_speech and self._reply.timeline.audible is not None:
+            self._metrics.overlaps.labels("cut").inc()
         self._end_reply(heard, now, cut_by_speech=action.by_speech)
+
+    def _give_up(self, reply: Reply, now: float) -> None:
+        """An engine hangs: nothing of the reply will come any more."""
+        self._metrics.stalls.labels("stuck").inc()
+        self._metrics.failures.inc()
+        heard = self.playout.cut(self._delay_samples())
+        if reply.task is not None:
+            reply.task.cancel()
+        message = f"no progress for {self._manners.stuck_s:g} s"
+        log.error("reply stuck reply=%d %s", reply.number, message)
+        self._end_reply(heard, now, failure=message)
+        self.post(ReplyFailed(reply.number, message))
 
     def _end_reply(
         self, heard: Heard, now: float, *, cut_by_speech: bool | None = None, failure: str | None = None
@@ -297,7 +417,8 @@ class Conversation:
         reply = self._reply
         assert reply is not None
         self._reply = None
-        if heard.text and not reply.apology:
+        self._captioned = heard.text
+        if heard.text and (reply.phrase is None or reply.phrase in REMEMBERED):
             self.history.add(Entry(reply.item_id, "assistant", heard.text, complete=heard.complete and failure is None))
         if reply.timeline.cut is None:
             reply.timeline.done = now

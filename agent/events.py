@@ -7,6 +7,7 @@ seconds of that participant's track, counted from its packets, never wall time.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 # -- what is heard -------------------------------------------------------------------------------------------
 
@@ -35,6 +36,26 @@ class SpeechEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class EndOfTurn:
+    """A pause was judged, by its sound or its words; a later judgement replaces an earlier one."""
+
+    speaker: str
+    utterance: int
+    wait_s: float
+    """s of silence since the last sound after which the turn is over"""
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What was said in an utterance so far, while it goes on; best effort."""
+
+    speaker: str
+    utterance: int
+    text: str
+    """"" if there were no words yet"""
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What was said in an utterance so far; replaces what an earlier one said of the same utterance."""
 
@@ -58,6 +79,22 @@ class HearingFailed:
 # -- what a client asks --------------------------------------------------------------------------------------
 
 
+class Interruption(Enum):
+    """What may be done to a reply by speech; a button stops any."""
+
+    CUT = "cut"
+    """it is stopped, and what was said is the next turn"""
+    KEEP = "keep"
+    """it goes on; what was said meanwhile becomes the beginning of the next turn"""
+    AFTER = "after"
+    """it goes on; what was said meanwhile is answered as soon as it is over"""
+
+
+@dataclass(frozen=True, slots=True)
+class Greet:
+    """The line is open: say the greeting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Respond:
     """Answer now: text was typed, or a client asked for a response."""
@@ -74,6 +111,13 @@ class Interrupt:
 @dataclass(frozen=True, slots=True)
 class ReplyAudible:
     """The first sample of a reply has left."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStarved:
+    """An audible reply has been silent for so long that it is no longer speaking; the rest is still to come."""
 
     reply: int
 
@@ -101,11 +145,15 @@ class Deadline:
 Event = (
     SpeechStarted
     | SpeechEnded
+    | EndOfTurn
+    | Partial
     | Transcript
     | HearingFailed
+    | Greet
     | Respond
     | Interrupt
     | ReplyAudible
+    | ReplyStarved
     | ReplyDone
     | ReplyFailed
     | Deadline
@@ -139,6 +187,8 @@ class StartReply:
     """Answer the history as it stands."""
 
     reply: int
+    cut_in: bool = False
+    """begin with the polite words for somebody who never pauses"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +212,24 @@ class DropDraft:
     """The person goes on: the draft never was."""
 
 
+class Phrase(Enum):
+    """What is said without thinking."""
+
+    GREETING = "greeting"
+    REPROMPT = "reprompt"
+    """nobody has said anything for a while"""
+    APOLOGY = "apology"
+    """something failed"""
+    CUT_IN = "cut_in"
+    """the person has talked for too long"""
+
+
 @dataclass(frozen=True, slots=True)
-class Apologise:
-    """Say the canned apology, as a reply of its own."""
+class SayPhrase:
+    """Say a phrase, as a reply of its own."""
 
     reply: int
+    phrase: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +238,13 @@ class Duck:
 
 
 @dataclass(frozen=True, slots=True)
-class Unduck:
-    """It was none: speak up again."""
+class Hold:
+    """Be silent, and keep the place: it probably is an interruption."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """It was none: go on from the syllable at which it stopped, at full level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +255,6 @@ class Cut:
     """cut by a voice, not by a button"""
 
 
-Action = OpenTurn | CloseTurn | StartReply | StartDraft | ReleaseDraft | DropDraft | Apologise | Duck | Unduck | Cut
+Action = (
+    OpenTurn | CloseTurn | StartReply | StartDraft | ReleaseDraft | DropDraft | SayPhrase | Duck | Hold | Resume | Cut
+)

@@ -3,7 +3,7 @@
 A pure state machine: events in, actions out; no await, no clock, no sound. `TABLE` is the whole of it. Each
 row says: in this phase, when this happens, and this holds, go to that phase and do these things. What happens
 without any effect has a row that says so; a pair without a row is a bug and raises. The picture in DESIGN.md is
-drawn from the table, so it can not lie.
+drawn from the table, so it can not lie. What the rows ask, and the books behind the answers, are `agent.ledger`.
 """
 
 from __future__ import annotations
@@ -14,28 +14,36 @@ from enum import Enum
 
 from agent.events import (
     Action,
-    Apologise,
     CloseTurn,
     Cut,
     Deadline,
     DropDraft,
     Duck,
+    EndOfTurn,
     Event,
+    Greet,
     HearingFailed,
+    Hold,
     Interrupt,
+    Interruption,
     OpenTurn,
+    Partial,
+    Phrase,
     ReleaseDraft,
     ReplyAudible,
     ReplyDone,
     ReplyFailed,
+    ReplyStarved,
     Respond,
+    Resume,
+    SayPhrase,
     SpeechEnded,
     SpeechStarted,
     StartDraft,
     StartReply,
     Transcript,
-    Unduck,
 )
+from agent.ledger import Ledger, Patience
 
 
 class Phase(Enum):
@@ -48,58 +56,41 @@ class Phase(Enum):
     PAUSED = "paused"
     """the person, in a pause that may be the end"""
     THINKING = "thinking"
-    """the agent, not audible yet"""
+    """the agent, not audible"""
     SPEAKING = "speaking"
     """the agent"""
     YIELDING = "yielding"
-    """the agent, ducked: somebody may be interrupting"""
+    """the agent, softer or holding back: somebody may be interrupting"""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait before deciding."""
-
-    endpoint_s: float = 0.3
-    """s after `SpeechEnded` until the turn is over; the listener's own pause comes before it"""
-    yield_s: float = 0.3
-    """s of speech over the agent's until it is an interruption"""
-    drafts: bool = True
-    """prepare the answer while it is not yet sure that the turn is over"""
-
-
-class Machine:
+class Machine(Ledger):
     """One agent voice's turn-taking.
 
     The caller hands in each event with the time (`loop.time()`), performs the actions in order, and calls
     `handle(Deadline(), now)` when ``deadline`` is reached.
+
+    :param interruption: what speech may do to an answer.
+    :param greeting: what it may do to the greeting.
     """
 
-    def __init__(self, patience: Patience) -> None:
-        self.patience = patience
+    def __init__(
+        self,
+        patience: Patience,
+        *,
+        interruption: Interruption = Interruption.CUT,
+        greeting: Interruption = Interruption.CUT,
+    ) -> None:
+        super().__init__(patience)
         self.phase = Phase.IDLE
-        self.deadline: float | None = None
-        """`loop.time()` at which to hand in `Deadline`"""
-        self.reply = 0
-        """number of the newest reply"""
-        self.now = 0.0
-        self._words: dict[int, str] = {}  # by utterance, not yet handed over by CloseTurn
-        self._unheard: set[int] = set()  # utterances that ended and are not transcribed yet
-        self._due = False  # the endpoint has passed; only the transcript is missing
-        self._unanswered = False  # the last turn's reply was cut before a sound of it was heard
-        self._apologising = False
-        self._speaking = False  # the person, whatever the phase
-        self._draft: str | None = None  # what the draft in progress answers
-        self._closed = ""  # text of the newest turn
-        self._speaker = ""
-        self._started_at = 0.0
-        self._ended_at = 0.0
+        self.interruption = interruption
+        self.greeting = greeting
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event; return what to do, in order."""
-        if isinstance(event, ReplyAudible | ReplyDone | ReplyFailed) and event.reply != self.reply:
+        if isinstance(event, ReplyAudible | ReplyStarved | ReplyDone | ReplyFailed) and event.reply != self.reply:
             return []  # an old reply's last words; it was cut, and nothing of it reaches the new turn
         self.now = now
-        self._note(event)
+        self.note(event)
         for row in TABLE[self.phase, type(event)]:
             if row.when is None or row.when(self):
                 self.phase = row.to
@@ -108,72 +99,32 @@ class Machine:
                 return [action for step in row.do for action in step(self, event)]
         raise AssertionError(f"no row of the table holds for {event} in {self.phase}")
 
-    def _note(self, event: Event) -> None:
-        """Keep the books that rows ask about: they follow what is heard, whatever the phase."""
-        match event:
-            case SpeechStarted():
-                self._speaking, self._speaker, self._started_at = True, event.speaker, event.at
-                self._unheard.discard(event.utterance)
-            case SpeechEnded():
-                self._speaking, self._ended_at = False, event.at
-                self._unheard.add(event.utterance)
-            case Transcript():
-                self._unheard.discard(event.utterance)
-                self._words[event.utterance] = event.text.strip()
-            case HearingFailed():
-                self._unheard.discard(event.utterance)
-            case _:
-                pass
+    # -- what rows do: the person's turn ---------------------------------------------------------------------
 
-    # -- what rows ask ---------------------------------------------------------------------------------------
+    def open(self, event: Event) -> list[Action]:
+        """Give the person the floor."""
+        self._opened_at = self.now
+        self.listen(event)
+        return [OpenTurn(self._speaker, self._started_at)]
 
-    @property
-    def text(self) -> str:
-        """What was said since the last turn was closed."""
-        return " ".join(text for _, text in sorted(self._words.items()) if text)
+    def listen(self, _: Event) -> list[Action]:
+        """The person speaks; but not for ever."""
+        if self.patience.most_turn_s and not self.patience.manual:
+            self.deadline = self._opened_at + self.patience.most_turn_s
+        return []
 
-    def words(self) -> bool:
-        """Everything is transcribed, and it is something."""
-        return not self._unheard and bool(self.text)
-
-    def unheard(self) -> bool:
-        """A transcript is still missing."""
-        return bool(self._unheard)
-
-    def unanswered(self) -> bool:
-        """Nothing new was said, but the turn before was never answered: a cough cut the answer off."""
-        return self._unanswered
-
-    def due_words(self) -> bool:
-        """Only the transcript was missing, and it has words."""
-        return self._due and self.words()
-
-    def due_unanswered(self) -> bool:
-        """Only the transcript was missing; it is empty, and the turn before was never answered."""
-        return self._due and not self._unheard and self._unanswered
-
-    def due_nothing(self) -> bool:
-        """Only the transcript was missing, and it is empty."""
-        return self._due and not self._unheard
-
-    def spoken_over(self) -> bool:
-        """The person is still speaking: the answer was asked for by text, in the middle of a sentence."""
-        return self._speaking
-
-    def apologising(self) -> bool:
-        """The reply that failed was itself an apology."""
-        return self._apologising
-
-    def worth_a_draft(self) -> bool:
-        """All that was said is known, and its answer is not being prepared yet."""
-        return self.patience.drafts and not self._due and self.words() and self._draft is None
-
-    # -- what rows do ----------------------------------------------------------------------------------------
+    def listen_on(self, event: Event) -> list[Action]:
+        """There are no words in it that could be answered: listen as long again."""
+        self._opened_at = self.now
+        return self.listen(event)
 
     def wait_for_end(self, _: Event) -> list[Action]:
-        """Set the deadline at which the pause is the end of the turn."""
-        self._due = False
-        self.deadline = self.now + self.patience.endpoint_s
+        """Set the deadline at which the pause is the end of the turn, as it was judged so far."""
+        if self._due:  # the end was asked for while the person spoke; only the transcript is missing
+            return []
+        if not self.patience.manual:
+            wait_s = self.patience.endpoint_s if self._wait_s is None else self._wait_s
+            self.deadline = max(self.now, self._paused_at + wait_s)
         return []
 
     def wait_for_text(self, _: Event) -> list[Action]:
@@ -181,27 +132,42 @@ class Machine:
         self._due = True
         return []
 
-    def open(self, _: Event) -> list[Action]:
-        """Give the person the floor."""
-        return [OpenTurn(self._speaker, self._started_at)]
+    def go_on(self, _: Event) -> list[Action]:
+        """The pause was not the end."""
+        self._due = False
+        return []
 
     def close(self, _: Event) -> list[Action]:
         """Take what was said as the person's turn."""
         self._closed, self._words = self.text, {}
+        self._unheard.clear()
+        self._due = self._interrupted = False
+        if self._closed:
+            self._reprompts = 0
         return [CloseTurn(self._speaker, self._closed, self._ended_at)]
+
+    def ignore(self, _: Event) -> list[Action]:
+        """What was said over the agent's voice is no part of the next turn."""
+        self._words.pop(self._utterance, None)
+        return []
+
+    # -- what rows do: the agent's answer --------------------------------------------------------------------
 
     def answer(self, event: Event) -> list[Action]:
         """Start a reply, or let go of the one that was drafted for just this turn."""
-        self._unanswered = self._apologising = False
+        self._unanswered = False
         if self._draft == self._closed:
             self._draft = None
+            self._begin(self.interruption)
             return [ReleaseDraft(self.reply)]
         dropped = self.drop(event)
-        self.reply += 1
+        self._begin(self.interruption, new=True)
         return [*dropped, StartReply(self.reply)]
 
     def draft(self, _: Event) -> list[Action]:
-        """Begin to answer what may be the whole turn."""
+        """Begin to answer what may be the whole turn, if all of it is known."""
+        if not self.worth_a_draft():
+            return []
         self.reply += 1
         self._draft = self.text
         return [StartDraft(self.reply, self._draft)]
@@ -214,35 +180,79 @@ class Machine:
         self.reply += 1
         return [DropDraft()]
 
+    def greet(self, _: Event) -> list[Action]:
+        """Speak first."""
+        return self._say(Phrase.GREETING, self.greeting)
+
+    def reprompt(self, _: Event) -> list[Action]:
+        """Ask whether anybody is there."""
+        self._reprompts += 1
+        return self._say(Phrase.REPROMPT, Interruption.CUT)
+
     def apologise(self, _: Event) -> list[Action]:
-        """Start the canned apology."""
-        self.reply += 1
-        self._unanswered, self._apologising = False, True
-        return [Apologise(self.reply)]
+        """Say that something failed."""
+        self._unanswered = False
+        return self._say(Phrase.APOLOGY, Interruption.CUT)
+
+    def cut_in(self, _: Event) -> list[Action]:
+        """Answer somebody who has not paused; their going on does not stop that."""
+        self._unanswered = False
+        self._begin(Interruption.KEEP, new=True)
+        return [StartReply(self.reply, cut_in=True)]
+
+    def idle(self, _: Event) -> list[Action]:
+        """Nobody speaks; ask after a while, if that is wanted."""
+        if self.patience.reprompt_s:
+            self.deadline = self.now + self.patience.reprompt_s
+        return []
+
+    def _say(self, phrase: Phrase, policy: Interruption) -> list[Action]:
+        self._begin(policy, new=True)
+        self._phrase = phrase
+        return [SayPhrase(self.reply, phrase)]
+
+    def _begin(self, policy: Interruption, *, new: bool = False) -> None:
+        self.reply += new
+        self._policy = policy
+        self._audible = self._held = False
+        self._phrase = self._yielded = None
+
+    # -- what rows do: speech over the agent's ---------------------------------------------------------------
 
     def duck(self, _: Event) -> list[Action]:
-        """Speak softly until it is clear what the voice wants."""
-        self.deadline = self.now + self.patience.yield_s
+        """Speak softly until it is clear what the voice wants. Going on after a gap is not beginning again."""
+        if self._yielded is None or self._yielded[0] != self._utterance:
+            self._yielded = (self._utterance, self.now)
+        self.deadline = max(self.now, self._yielded[1] + self.patience.yield_s)
         return [Duck()]
 
-    def unduck(self, _: Event) -> list[Action]:
+    def hold(self, _: Event) -> list[Action]:
+        """Fall silent, without giving up the place."""
+        self._held = True
+        self.deadline = self.now + (self.patience.insist_s if self._audible else self.patience.thinking_s)
+        return [Hold()]
+
+    def await_verdict(self, _: Event) -> list[Action]:
+        """The sound is over; its words decide."""
+        self.deadline = self.now + self.patience.verdict_s
+        return []
+
+    def resume(self, _: Event) -> list[Action]:
         """It was no interruption."""
-        return [Unduck()]
+        self._held = False
+        return [Resume()]
 
     def cut(self, event: Event) -> list[Action]:
-        """Stop the reply; its number is no longer the newest, so nothing of it counts any more."""
+        """Stop the reply; its number is no longer the newest, so nothing of it counts any more. If it was not heard
+        yet, and nothing is said now, it is given again."""
+        by_speech = not isinstance(event, Interrupt | Respond)
         self.reply += 1
-        return [Cut(by_speech=not isinstance(event, Interrupt | Respond))]
-
-    def remember(self, _: Event) -> list[Action]:
-        """The reply is cut before it was heard; if nothing is said now, it is given again."""
-        self._unanswered = not self._apologising
-        return []
-
-    def forget(self, _: Event) -> list[Action]:
-        """The person wants no answer to that turn."""
-        self._unanswered = False
-        return []
+        self._held = False
+        if self._audible:
+            self._interrupted = by_speech
+        else:
+            self._unanswered = by_speech and self._phrase is None
+        return [Cut(by_speech=by_speech)]
 
 
 Step = Callable[[Machine, Event], list[Action]]
@@ -263,89 +273,155 @@ def go(to: Phase, *do: Step, when: Callable[[Machine], bool] | None = None) -> R
     return Row(to, do, when)
 
 
+def note(phase: Phase, *do: Step, when: Callable[[Machine], bool] | None = None) -> Row:
+    """A row that does something, and decides nothing: the deadline stays."""
+    return Row(phase, do, when, keeps_deadline=True)
+
+
 def stay(phase: Phase) -> tuple[Row, ...]:
     """A row that says: nothing changes."""
-    return (Row(phase, keeps_deadline=True),)
+    return (note(phase),)
 
 
 I, H, P, T, S, Y = Phase  # noqa: E741 - the table is read by its columns
 M = Machine
 
+OVER = (  # a reply has ended, or there was nothing to say
+    go(H, M.open, when=M.spoken_over),
+    go(P, M.open, M.wait_for_end, M.draft, when=M.said_meanwhile),
+    go(I, M.idle),
+)
+FAILED = (go(I, M.idle, when=M.apologising), go(T, M.apologise))
+
 TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (I, SpeechStarted): (go(H, M.open),),
     (I, SpeechEnded): stay(I),
-    (I, Transcript): stay(I),  # too short to interrupt; it is part of the next turn
+    (I, EndOfTurn): stay(I),
+    (I, Partial): stay(I),
+    (I, Transcript): (  # of words at the very end of a reply
+        go(P, M.open, M.wait_for_end, M.draft, when=M.interrupts),
+        note(I, M.ignore, when=M.interruptible),
+        *stay(I),
+    ),
     (I, HearingFailed): stay(I),
+    (I, Greet): (go(T, M.greet),),
     (I, Respond): (go(T, M.close, M.answer),),
     (I, Interrupt): stay(I),
     (I, ReplyAudible): stay(I),
+    (I, ReplyStarved): stay(I),
     (I, ReplyDone): stay(I),
     (I, ReplyFailed): stay(I),
-    (I, Deadline): stay(I),
+    (I, Deadline): (go(T, M.reprompt, when=M.line_is_dead), go(I)),
     #
     (H, SpeechStarted): stay(H),
     (H, SpeechEnded): (go(P, M.wait_for_end),),
+    (H, EndOfTurn): stay(H),
+    (H, Partial): stay(H),
     (H, Transcript): stay(H),
     (H, HearingFailed): stay(H),
+    (H, Greet): stay(H),
     (H, Respond): (go(T, M.close, M.answer),),
     (H, Interrupt): stay(H),
     (H, ReplyAudible): stay(H),
+    (H, ReplyStarved): stay(H),
     (H, ReplyDone): stay(H),
     (H, ReplyFailed): stay(H),
-    (H, Deadline): stay(H),
+    (H, Deadline): (go(T, M.close, M.cut_in, when=M.something), go(H, M.listen_on)),
     #
-    (P, SpeechStarted): (go(H, M.drop),),
+    (P, SpeechStarted): (go(H, M.drop, M.go_on, M.listen),),
     (P, SpeechEnded): (go(P, M.wait_for_end),),
+    (P, EndOfTurn): (go(P, M.wait_for_end),),
+    (P, Partial): stay(P),
     (P, Transcript): (
+        go(I, M.close, M.idle, when=M.due_stop),
         go(T, M.close, M.answer, when=M.due_words),
         go(T, M.close, M.answer, when=M.due_unanswered),
-        go(I, M.close, when=M.due_nothing),
-        Row(P, (M.draft,), when=M.worth_a_draft, keeps_deadline=True),
-        *stay(P),
+        go(I, M.close, M.idle, when=M.due_nothing),
+        note(P, M.draft),
     ),
     (P, HearingFailed): (go(T, M.drop, M.close, M.apologise),),
-    (P, Respond): (go(T, M.drop, M.close, M.answer),),
+    (P, Greet): stay(P),
+    (P, Respond): (go(P, M.wait_for_text, when=M.unheard), go(T, M.close, M.answer)),
     (P, Interrupt): stay(P),
     (P, ReplyAudible): stay(P),
-    (P, ReplyDone): (Row(P, (M.drop,), keeps_deadline=True),),  # a draft with nothing to say
-    (P, ReplyFailed): (Row(P, (M.drop,), keeps_deadline=True),),  # a draft that failed; the answer tries again
+    (P, ReplyStarved): stay(P),
+    (P, ReplyDone): (note(P, M.drop),),  # a draft with nothing to say
+    (P, ReplyFailed): (note(P, M.drop),),  # a draft that failed; the answer tries again
     (P, Deadline): (
         go(P, M.wait_for_text, when=M.unheard),
+        go(I, M.close, M.idle, when=M.only_stop),
         go(T, M.close, M.answer, when=M.words),
         go(T, M.close, M.answer, when=M.unanswered),
-        go(I, M.close),
+        go(I, M.close, M.idle),
     ),
     #
-    (T, SpeechStarted): (go(H, M.cut, M.remember, M.open),),  # the same turn goes on
+    (T, SpeechStarted): (
+        go(H, M.cut, M.open, when=M.at_once),  # the same turn goes on
+        go(Y, M.hold, when=M.spoken_into),
+        *stay(T),
+    ),
     (T, SpeechEnded): stay(T),
-    (T, Transcript): stay(T),
+    (T, EndOfTurn): stay(T),
+    (T, Partial): stay(T),
+    (T, Transcript): (
+        go(P, M.cut, M.open, M.wait_for_end, M.draft, when=M.interrupts),
+        note(T, M.ignore, when=M.interruptible),
+        *stay(T),
+    ),
     (T, HearingFailed): stay(T),
+    (T, Greet): stay(T),
     (T, Respond): (go(T, M.cut, M.close, M.answer),),
-    (T, Interrupt): (go(I, M.cut, M.forget),),
-    (T, ReplyAudible): (go(Y, M.duck, when=M.spoken_over), go(S)),
-    (T, ReplyDone): (go(I),),
-    (T, ReplyFailed): (go(I, when=M.apologising), go(T, M.apologise)),
+    (T, Interrupt): (go(I, M.cut, M.idle),),
+    (T, ReplyAudible): (go(Y, M.duck, when=M.spoken_into), go(S)),
+    (T, ReplyStarved): stay(T),
+    (T, ReplyDone): OVER,
+    (T, ReplyFailed): FAILED,
     (T, Deadline): stay(T),
     #
-    (S, SpeechStarted): (go(Y, M.duck),),
+    (S, SpeechStarted): (go(Y, M.duck, when=M.interruptible), *stay(S)),
     (S, SpeechEnded): stay(S),
-    (S, Transcript): stay(S),
+    (S, EndOfTurn): stay(S),
+    (S, Partial): (go(H, M.cut, M.open, when=M.interrupts_still), *stay(S)),
+    (S, Transcript): (
+        go(P, M.cut, M.open, M.wait_for_end, M.draft, when=M.interrupts),
+        note(S, M.ignore, when=M.interruptible),
+        *stay(S),
+    ),
     (S, HearingFailed): stay(S),
+    (S, Greet): stay(S),
     (S, Respond): (go(T, M.cut, M.close, M.answer),),
-    (S, Interrupt): (go(I, M.cut),),
+    (S, Interrupt): (go(I, M.cut, M.idle),),
     (S, ReplyAudible): stay(S),
-    (S, ReplyDone): (go(I),),
-    (S, ReplyFailed): (go(I, when=M.apologising), go(T, M.apologise)),
+    (S, ReplyStarved): (go(T),),
+    (S, ReplyDone): OVER,
+    (S, ReplyFailed): FAILED,
     (S, Deadline): stay(S),
     #
     (Y, SpeechStarted): stay(Y),
-    (Y, SpeechEnded): (go(S, M.unduck),),  # a cough, a click, a "mhm"
-    (Y, Transcript): stay(Y),
-    (Y, HearingFailed): stay(Y),
+    (Y, SpeechEnded): (
+        go(T, M.resume, when=M.not_heard_yet),
+        go(Y, M.await_verdict, when=M.silent),
+        go(S, M.resume),  # a click; if it was a word, its transcript still cuts
+    ),
+    (Y, EndOfTurn): stay(Y),
+    (Y, Partial): (go(H, M.cut, M.open, when=M.interrupts_still), *stay(Y)),
+    (Y, Transcript): (
+        go(P, M.cut, M.open, M.wait_for_end, M.draft, when=M.interrupts),
+        go(S, M.ignore, M.resume, when=M.meant_nothing),  # a cough, a "mhm", our own echo
+        *stay(Y),
+    ),
+    (Y, HearingFailed): (go(S, M.resume, when=M.meant_nothing), *stay(Y)),
+    (Y, Greet): stay(Y),
     (Y, Respond): (go(T, M.cut, M.close, M.answer),),
-    (Y, Interrupt): (go(H, M.cut, M.open),),
+    (Y, Interrupt): (go(H, M.cut, M.open, when=M.spoken_over), go(I, M.cut, M.idle)),
     (Y, ReplyAudible): stay(Y),
-    (Y, ReplyDone): (go(H, M.open),),
-    (Y, ReplyFailed): (go(H, M.open),),  # the person has the floor; an apology would take it back
-    (Y, Deadline): (go(H, M.cut, M.open),),
+    (Y, ReplyStarved): stay(Y),
+    (Y, ReplyDone): (go(H, M.open, when=M.spoken_over), go(I, M.idle)),
+    (Y, ReplyFailed): (go(H, M.open, when=M.spoken_over), *FAILED),  # the person has the floor: no apology
+    (Y, Deadline): (
+        go(S, M.resume, when=M.inconclusive),
+        go(Y, M.hold, when=M.ducked),
+        go(S, M.resume, when=M.wordless),  # music; words that come later still cut
+        go(H, M.cut, M.open),
+    ),
 }

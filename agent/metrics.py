@@ -23,6 +23,8 @@ class Timeline:
     """the pause was noticed"""
     transcript: float | None = None
     """the utterance's text was there"""
+    judged: float | None = None
+    """the turn detector had looked at the pause"""
     endpoint: float | None = None
     """the turn was taken as over; the reply starts"""
     first_delta: float | None = None
@@ -67,6 +69,13 @@ class Metrics:
         self.drafts = Counter(
             "antiphon_drafts_total", "Answers prepared before the turn was over", ["fate"], registry=self.registry
         )
+        self.overlaps = Counter(
+            "antiphon_overlaps_total", "Speech over the agent's, by what became of it", ["fate"], registry=self.registry
+        )
+        self.stalls = Counter(
+            "antiphon_stalls_total", "Replies that ran dry or got stuck, by which", ["kind"], registry=self.registry
+        )
+        self.partials = Counter("antiphon_partials_total", "Transcripts of unfinished speech", registry=self.registry)
         self.cuts = Counter("antiphon_cuts_total", "Replies cut off", registry=self.registry)
         self.failures = Counter(
             "antiphon_failures_total", "Replies and transcripts that failed", registry=self.registry

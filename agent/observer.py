@@ -18,6 +18,9 @@ class Observer(Protocol):
     def turn_opened(self, item_id: str, at: float) -> None:
         """A person speaks; the turn, if it becomes one, will be ``item_id``. ``at`` in media s."""
 
+    def hears(self, item_id: str, text: str) -> None:
+        """What the person has said of the open turn so far; it may still change."""
+
     def turn_closed(self, item_id: str, text: str, at: float) -> None:
         """The person's turn is over. "" if nothing was said. ``at`` in media s."""
 

@@ -12,23 +12,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.audio import TICK_S
-from agent.conversation import Conversation, Line
+from agent.conversation import Conversation, Line, Manners
 from agent.engines.protocols import LanguageModel
-from agent.history import History
-from agent.listening.listener import Hearing, Listener
-from agent.machine import Patience
+from agent.events import Greet, Interruption, Phrase
+from agent.history import EMBEDDED_CHARS, SERVER_CHARS, History
+from agent.ledger import Patience
+from agent.listening.endpointing import Endpointing
+from agent.listening.listener import Ears, Hearing, Listener
+from agent.machine import Machine, Phase
 from agent.metrics import Metrics
 from agent.realtime.session import Session
 from agent.settings import Settings
-from agent.speaking.reply import Voice
+from agent.speaking.voice import Voice
 from agent.transports.p2p import PeerConnection
 
 log = logging.getLogger(__name__)
 
 WATCH_S = 0.5
 """How often the line is looked at."""
-CAPTION_TICKS = 5
-"""Captions follow the voice every 100 ms."""
+WATCH_TICKS = 5
+"""Captions follow the voice, and the watchdog looks, every 100 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Models:
 
     hearing: Hearing
     llm: LanguageModel
+    reader: LanguageModel | None
+    """judges whether what was said is a complete message; often the language model itself"""
     voice: Voice
 
 
@@ -58,21 +63,26 @@ class Room:
         self._connection = connection
         self._settings = settings
         self._metrics = metrics
-        history = History(settings.agent.instructions)
+        default_chars = SERVER_CHARS if settings.llm.url else EMBEDDED_CHARS
+        history = History(settings.agent.instructions, settings.llm.history_chars or default_chars)
         self._session = Session(connection, history, settings, extensions=extensions, given=session)
         turn = settings.turn
+        machine = Machine(
+            patience(settings),
+            interruption=Interruption(turn.interruption),
+            greeting=Interruption(settings.agent.greeting_interruption),
+        )
         self._conversation = Conversation(
             llm=models.llm,
+            reader=models.reader,
             voice=models.voice,
             history=history,
-            patience=Patience(
-                endpoint_s=max(0, turn.endpointing_ms - turn.pause_ms) / 1000,
-                yield_s=turn.yield_ms / 1000,
-                drafts=turn.drafts,
-            ),
+            machine=machine,
+            manners=Manners(phrases(settings), settings.limits.stuck_s),
             line=Line(
                 flush=connection.flush,
                 sealed=lambda: self._listener.seal(),
+                completed=lambda probability: self._listener.completed(probability),
                 delay_s=lambda: connection.delay_s,
             ),
             observer=self._session.narrator,
@@ -81,9 +91,10 @@ class Room:
         self._listener = Listener(
             "caller",
             models.hearing,
+            Ears(turn.pause_ms, settings.asr.language or None, turn.partials),
+            Endpointing(sure_ms=turn.sure_ms, endpointing_ms=turn.endpointing_ms, limit_ms=turn.limit_ms),
             self._conversation.post,
-            pause_ms=turn.pause_ms,
-            language=settings.asr.language or None,
+            overlapped=lambda: machine.phase in (Phase.SPEAKING, Phase.YIELDING),
         )
 
     async def run(self) -> str:
@@ -96,7 +107,10 @@ class Room:
                     group.create_task(self._tick(), name=f"tick {self.call_id}"),
                     group.create_task(self._conversation.run(), name=f"conversation {self.call_id}"),
                     group.create_task(self._listener.run(self._connection.chunks()), name=f"ear {self.call_id}"),
-                    group.create_task(self._session.run(self._conversation), name=f"session {self.call_id}"),
+                    group.create_task(
+                        self._session.run(self._conversation, self._listener), name=f"session {self.call_id}"
+                    ),
+                    group.create_task(self._greet(), name=f"greeting {self.call_id}"),
                 ]
                 reason = await self._until_gone()
                 for part in parts:
@@ -135,6 +149,12 @@ class Room:
         finally:
             gone.cancel()
 
+    async def _greet(self) -> None:
+        """Speak first, as soon as the line is open, if there is something to say."""
+        if self._settings.agent.greeting:
+            await self._connection.connected.wait()
+            self._conversation.post(Greet())
+
     async def _tick(self) -> None:
         """Every 20 ms, by absolute deadlines: play what there is to play."""
         loop = asyncio.get_running_loop()
@@ -143,11 +163,37 @@ class Room:
         while True:
             self._connection.play(self._conversation.playout.read())
             count += 1
-            if count % CAPTION_TICKS == 0:
-                self._conversation.caption()
+            if count % WATCH_TICKS == 0:
+                self._conversation.watch()
             due += TICK_S
             late = loop.time() - due
             if late > TICK_S:
                 self._metrics.overruns.inc()
                 due += late - TICK_S  # one frame is caught up on; the rest is time that has passed
             await asyncio.sleep(max(0.0, -late))
+
+
+def patience(settings: Settings) -> Patience:
+    """How long the settings let the machine wait."""
+    turn = settings.turn
+    return Patience(
+        endpoint_s=(turn.limit_ms if turn.detector else turn.endpointing_ms) / 1000,
+        thinking_s=turn.thinking_ms / 1000,
+        yield_s=turn.yield_ms / 1000,
+        insist_s=turn.insist_ms / 1000,
+        most_turn_s=turn.most_turn_s,
+        reprompt_s=turn.reprompt_s,
+        drafts=turn.drafts,
+        manual=turn.mode == "manual",
+    )
+
+
+def phrases(settings: Settings) -> dict[Phrase, str]:
+    """What the settings let the agent say without thinking."""
+    agent = settings.agent
+    return {
+        Phrase.GREETING: agent.greeting,
+        Phrase.REPROMPT: agent.reprompt,
+        Phrase.APOLOGY: agent.apology,
+        Phrase.CUT_IN: agent.cut_in,
+    }

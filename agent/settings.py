@@ -6,7 +6,7 @@ Every duration has its unit in its name. `antiphon doctor` prints what is in for
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -46,6 +46,16 @@ class AgentSettings(Section):
 
     instructions: str = INSTRUCTIONS
     """the system prompt, until a client sets its own"""
+    greeting: str = ""
+    """said when the line is open; "" lets the caller speak first"""
+    greeting_interruption: Literal["cut", "keep", "after"] = "cut"
+    """what speech does to the greeting, as `turn.interruption`"""
+    reprompt: str = "Are you still there?"
+    """said when nobody has said anything for `turn.reprompt_s`"""
+    apology: str = "Sorry, something went wrong. Please say that again."
+    """said when an engine failed"""
+    cut_in: str = "Sorry to interrupt."
+    """said before the answer to somebody who has not paused for `turn.most_turn_s`"""
 
 
 class EngineSettings(Section):
@@ -83,6 +93,9 @@ class LlmSettings(EngineSettings):
     url: str = ""
     """base URL of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; "" runs the embedded one"""
     api_key: SecretStr = SecretStr("")
+    history_chars: int = Field(0, ge=0)
+    """of the conversation that the model is given; past it the older half is forgotten. 0 chooses: 2400 for the embedded
+    one, whose every token costs more the longer its prompt is, 24000 for a server's"""
 
 
 class TtsSettings(EngineSettings):
@@ -95,17 +108,40 @@ class TtsSettings(EngineSettings):
     """ISO 639-1"""
 
 
-class TurnSettings(Section):
-    """Turn-taking."""
+class TurnSettings(EngineSettings):
+    """Turn-taking. Silence is counted from the last sound, speech from its first."""
 
-    pause_ms: int = Field(128, ge=60, le=2000)
-    """silence after which a pause is noticed, and recognition starts"""
-    endpointing_ms: int = Field(500, ge=100, le=5000)
-    """silence after which the turn is over"""
-    yield_ms: int = Field(300, ge=0, le=3000)
-    """speech over the agent's until the agent stops"""
+    mode: Literal["auto", "manual"] = "auto"
+    """manual: a client says when a turn is over (push to talk), and speech does not interrupt"""
+    detector: str = "smart-turn"
+    """the engine that judges by the sound whether a pause is the end; "" for none: pauses are then only timed"""
+    reader: bool = True
+    """the embedded language model judges by the words, too, whether a pause is the end; beside a server's model
+    (`llm.url`) it runs for that alone, if it is on this machine"""
+    pause_ms: int = Field(96, ge=32, le=2000)
+    """silence after which a pause is noticed and judged"""
+    sure_ms: int = Field(200, ge=32, le=5000)
+    """silence that ends a turn which is surely over"""
+    endpointing_ms: int = Field(700, ge=100, le=10000)
+    """silence that ends a turn which is probably over; without a detector, every turn"""
+    limit_ms: int = Field(1500, ge=100, le=20000)
+    """silence that ends a turn which sounds unfinished; a speaker who pauses for longer is given longer"""
+    thinking_ms: int = Field(0, ge=0, le=3000)
+    """speech that withdraws an answer which is not audible yet; meanwhile it is held back"""
+    yield_ms: int = Field(200, ge=0, le=3000)
+    """speech over the agent's, ducked from its beginning, until the agent falls silent to listen"""
+    insist_ms: int = Field(900, ge=0, le=10000)
+    """speech after that until it is an interruption although no words were made out"""
+    interruption: Literal["cut", "keep", "after"] = "cut"
+    """what speech does to an answer: cut it; nothing, but keep what was said for the next turn; answer it afterwards"""
+    most_turn_s: float = Field(60.0, ge=0)
+    """after so long without a pause the agent cuts in, politely; 0 for never"""
+    reprompt_s: float = Field(0.0, ge=0)
+    """after so much silence on the line the agent asks whether anybody is there; 0 for never"""
     drafts: bool = True
     """prepare the answer in the pause, before it is sure that the turn is over"""
+    partials: bool = True
+    """recognise while the person still speaks: for interruptions by words, captions, and an LLM that reads along"""
 
 
 class LimitsSettings(Section):
@@ -117,6 +153,8 @@ class LimitsSettings(Section):
     """a call that has not connected by then ends"""
     peer_gone_s: float = Field(10.0, gt=0)
     """a call whose packets have stopped for so long ends"""
+    stuck_s: float = Field(12.0, gt=0)
+    """an answer that has made no progress for so long is given up, with an apology"""
 
 
 class IceSettings(Section):

@@ -11,19 +11,22 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from agent.audio import EAR_RATE, I16, resample, to_wave
+from agent.audio import EAR_RATE, F32, resample, to_wave
 from agent.engines.cores import Share, share
-from agent.engines.protocols import LanguageModel, Message, Recognizer, Synthesizer, Vad
+from agent.engines.protocols import LanguageModel, Message, Recognizer, Synthesizer, TurnDetector, Vad
 from agent.engines.registry import load
-from agent.engines.threads import pool
-from agent.errors import AntiphonError, EngineError, SignalingError, TransportError
+from agent.engines.threads import call, pool
+from agent.errors import AntiphonError, EngineError, ModelMissing, SignalingError, TransportError
 from agent.history import new_id
 from agent.listening.listener import Hearing
+from agent.listening.pauses import Detection
+from agent.listening.slots import Slots
 from agent.metrics import Metrics
 from agent.realtime.session import RequestError, json_object
-from agent.room import Models, Room
+from agent.room import Models, Room, phrases
 from agent.settings import Settings
-from agent.speaking.reply import APOLOGY, Voice
+from agent.speaking.spoken import spoken
+from agent.speaking.voice import Voice
 from agent.transports.aiortc_private import gather_only
 from agent.transports.p2p import PeerConnection
 
@@ -33,9 +36,14 @@ RETRY_S = 2.0
 """Between two attempts to reach a language model that is not there yet."""
 WARM_S = 5.0
 """How long a remote language model may take to read a first prompt, before it is reported and asked again."""
+DECODES = 2
+"""Transcripts at a time: one for somebody who waits, and one that has been overtaken by more speech."""
 TTS_THREADS = 4
 """Replies that can be synthesised side by side."""
 WARM_UP = "Hello, how are you today?"
+
+READER = "smollm2"
+"""the model that judges for a server's model"""
 
 T = TypeVar("T")
 
@@ -56,13 +64,14 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics()
-        self.waiting: dict[str, str] = dict.fromkeys(("vad", "asr", "llm", "tts"), "loading")
+        self.waiting: dict[str, str] = dict.fromkeys(("vad", "asr", "turn", "llm", "tts"), "loading")
         """what is not ready yet, and why"""
         self.ready = asyncio.Event()
         self._rooms: dict[str, Room] = {}
         self._group: asyncio.TaskGroup | None = None
         self._models: Models | None = None
-        self._asr_threads = pool("asr", 1)
+        self._asr_threads = pool("asr", DECODES)
+        self._turn_threads = pool("turn", 1)
         self._tts_threads = pool("tts", TTS_THREADS)
 
     async def run(self) -> None:
@@ -83,6 +92,7 @@ class Worker:
         finally:
             self._group = None
             self._asr_threads.shutdown(wait=False, cancel_futures=True)
+            self._turn_threads.shutdown(wait=False, cancel_futures=True)
             self._tts_threads.shutdown(wait=False, cancel_futures=True)
 
     @property
@@ -152,22 +162,52 @@ class Worker:
         settings = self.settings
         llm = await self._loaded("llm", lambda: load_llm(settings, cores))
         group.create_task(llm.run(), name="llm")
+        reader = await self._load_reader(llm, cores)
+        if reader is not None and reader is not llm:
+            group.create_task(reader.run(), name="reader")
         async with asyncio.TaskGroup() as loading:
             loading.create_task(self._warm_llm(llm))
+            if reader is not None and reader is not llm:
+                loading.create_task(reader.warm([Message("system", settings.agent.instructions)]))
             vad = await self._loaded("vad", lambda: load_vad(settings, cores))
             self._done("vad")
             tts = await self._loaded("tts", lambda: load_tts(settings, cores))
             voice = Voice(tts, self._tts_threads, settings.tts.voice, settings.tts.language)
-            spoken = await asyncio.get_running_loop().run_in_executor(self._tts_threads, _say, voice, WARM_UP)
+            await asyncio.to_thread(spoken, "1", voice.language)  # loads how numbers are read
+            for phrase in phrases(settings).values():
+                await voice.prepare(spoken(phrase, voice.language))
+            question = np.concatenate([pcm async for pcm in voice.speak(WARM_UP)])
             self._done("tts")
             asr = await self._loaded("asr", lambda: load_asr(settings, cores))
-            wave = to_wave(resample(spoken, tts.rate, EAR_RATE))
+            wave = to_wave(resample(question, voice.rate, EAR_RATE))
             await asyncio.get_running_loop().run_in_executor(
                 self._asr_threads, lambda: asr.transcribe(wave, language=settings.asr.language or None, prompt="")
             )
             vad.stream()(np.zeros(vad.window, np.float32))
             self._done("asr")
-        self._models = Models(Hearing(vad, asr, self._asr_threads), llm, voice)
+            detection = await self._load_turn(wave, cores)
+            self._done("turn")
+        self._models = Models(Hearing(vad, asr, Slots(self._asr_threads, DECODES), detection), llm, reader, voice)
+
+    async def _load_reader(self, llm: LanguageModel, cores: Share) -> LanguageModel | None:
+        """Who judges whether a message is complete: the embedded model, whoever answers. None where it is not here."""
+        if not (self.settings.turn.reader and self.settings.turn.detector):
+            return None
+        if not self.settings.llm.url:
+            return llm
+        try:
+            return await self._loaded("reader", lambda: load_reader(cores))
+        except ModelMissing as error:
+            log.warning("pauses are judged by their sound and last words alone: %s", error)
+            return None
+
+    async def _load_turn(self, wave: F32, cores: Share) -> Detection | None:
+        """The turn detector, if there is to be one, run once."""
+        if not self.settings.turn.detector:
+            return None
+        detector = await self._loaded("turn", lambda: load_turn(self.settings, cores))
+        await call(self._turn_threads, lambda: detector.finished(wave))
+        return Detection(detector, self._turn_threads)
 
     async def _loaded(self, part: str, make: Callable[[], T]) -> T:
         try:
@@ -196,13 +236,6 @@ class Worker:
         self.waiting.pop(part, None)
 
 
-def _say(voice: Voice, text: str) -> I16:
-    """Speak a sentence, and the apology, so that the first call finds both paths warm."""
-    for line in (APOLOGY, text):
-        chunks = list(voice.tts.speak(line, voice=voice.name, language=voice.language))
-    return np.concatenate(chunks)
-
-
 def load_vad(settings: Settings, cores: Share) -> Vad:
     """The voice activity detector that the settings name."""
     chosen = settings.vad
@@ -213,7 +246,20 @@ def load_asr(settings: Settings, cores: Share) -> Recognizer:
     """The recogniser that the settings name."""
     chosen = settings.asr
     options = {"model": chosen.model, **chosen.options(chosen.engine)}
+    if chosen.engine == "whisper":
+        options.setdefault("workers", DECODES)
     return cast("Recognizer", load("asr", chosen.engine, options, threads=cores.asr))
+
+
+def load_reader(cores: Share) -> LanguageModel:
+    """The small embedded language model, as the judge of somebody else's conversations."""
+    return cast("LanguageModel", load("llm", "embedded", {"model": READER, "parallel": 8}, threads=cores.llm))
+
+
+def load_turn(settings: Settings, cores: Share) -> TurnDetector:
+    """The turn detector that the settings name."""
+    chosen = settings.turn
+    return cast("TurnDetector", load("turn", chosen.detector, chosen.options(chosen.detector), threads=cores.vad))
 
 
 def load_tts(settings: Settings, cores: Share) -> Synthesizer:

@@ -1,17 +1,19 @@
 """Voice to voice: from the last loud sample that a caller sent to the first audible packet that came back.
 
-Twenty turns of one call over real WebRTC, in real time, against a server in a process of its own. Between
-turns the caller sends noise at -70 dBFS. Both ends of the measure are at the caller: the time at which the
-20 ms frame with the utterance's last loud sample went to its packetiser, and the arrival of the first packet
-whose decoded RMS is above -50 dBFS, before any playout buffer.
+Forty turns of one call over real WebRTC, in real time, against a server in a process of its own: short questions
+spoken by the TTS and recordings of people, one after the other. Between turns the caller sends noise at -70 dBFS.
+Both ends of the measure are at the caller: the time at which the 20 ms frame with the utterance's last loud sample
+went to its packetiser, and the arrival of the first packet whose decoded RMS is above -50 dBFS, before any playout
+buffer.
 
-    python -m bench.latency [--turns 20] [--recordings] [--endpointing-ms 500]
+    python -m bench.latency [--turns 40] [--only questions|recordings] [--set turn.detector= ...]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 from typing import Any
 
 from agent.caller import Caller, trimmed
@@ -21,7 +23,7 @@ from bench.server import Server
 from bench.speech import Clip, english, questions
 
 MISSED_S = 10.0
-STAGES = ("pause", "transcript", "endpoint", "first_delta", "first_clause", "first_audio", "audible")
+STAGES = ("pause", "transcript", "judged", "endpoint", "first_delta", "first_clause", "first_audio", "audible")
 
 
 async def turn(caller: Caller, clip: Clip) -> dict[str, Any]:
@@ -48,9 +50,20 @@ async def measure(turns: int, clips: list[Clip], settings: dict[str, str]) -> li
         return [await turn(caller, clips[n % len(clips)]) for n in range(turns)]
 
 
+def varied(only: str | None) -> list[Clip]:
+    """Questions by the TTS and recordings of people, in turn."""
+    asked, recorded = questions(), english(longest_s=6.5)
+    if only is not None:
+        return asked if only == "questions" else recorded
+    return [clip for pair in zip(itertools.cycle(asked), recorded, strict=False) for clip in pair]
+
+
 def show(turns: list[dict[str, Any]]) -> dict[str, object]:
     """Print the tables; the figures."""
     heard = [t["voice_to_voice_ms"] for t in turns if "voice_to_voice_ms" in t and not t["premature"]]
+    # What an answer that was ready waited for the pause to become the end of the turn.
+    waits = [max(0, s["endpoint"] - s["first_audio"]) for t in turns if (s := t.get("stages")) and s.get("first_audio")]
+    silences = [s["endpoint"] for t in turns if (s := t.get("stages")) and s.get("endpoint") is not None]
     figures: dict[str, object] = {
         "turns": len(turns),
         "p50_ms": round(quantile(heard, 0.5)),
@@ -58,6 +71,9 @@ def show(turns: list[dict[str, Any]]) -> dict[str, object]:
         "p95_ms": round(quantile(heard, 0.95)),
         "first_ms": round(heard[0]),
         "median_of_next_ten_ms": round(quantile(heard[1:11], 0.5)) if len(heard) > 1 else None,
+        "endpointing_silence_p50_ms": round(quantile(silences, 0.5)),
+        "ready_and_waiting_p50_ms": round(quantile(waits, 0.5)),
+        "ready_and_waiting_p95_ms": round(quantile(waits, 0.95)),
         "missed": sum("missed" in t for t in turns),
         "premature": sum(t["premature"] for t in turns),
     }
@@ -71,18 +87,26 @@ def show(turns: list[dict[str, Any]]) -> dict[str, object]:
     return figures
 
 
+def assignments(pairs: list[str]) -> dict[str, str]:
+    """``turn.detector=`` as the environment of a server."""
+    found = dict(pair.split("=", 1) for pair in pairs)
+    return {"ANTIPHON__" + key.upper().replace(".", "__"): value for key, value in found.items()}
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=20)
-    parser.add_argument("--recordings", action="store_true", help="real recordings instead of spoken questions")
-    parser.add_argument("--endpointing-ms", type=int)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=40)
+    parser.add_argument("--only", choices=("questions", "recordings"))
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of the server")
     args = parser.parse_args()
     gather_only(["127.0.0.1"])
-    settings = {"ANTIPHON__TURN__ENDPOINTING_MS": str(args.endpointing_ms)} if args.endpointing_ms else {}
-    clips = english(longest_s=6.0) if args.recordings else questions()
-    turns = asyncio.run(measure(args.turns, clips, settings))
+    turns = asyncio.run(measure(args.turns, varied(args.only), assignments(args.set)))
     figures = show(turns)
+    print(
+        "\nendpointing_silence: silence until the turn was taken as over, of which the ear's share is the rest's work."
+    )
+    print("ready_and_waiting: how long an answer that could be heard was held back until then.")
     print(f"\n{machine()}")
     save("latency", {**figures, "each": turns})
 

@@ -46,6 +46,8 @@ def _models(settings: Settings) -> str:
 
     catalogue = Catalogue.load()
     needed = ["silero-vad", settings.asr.model] + ([] if settings.llm.url else ["smollm2"])
+    if settings.turn.detector == "smart-turn":
+        needed.append("smart-turn-v3.2")
     for model in needed:
         catalogue.folder(model)
     return ", ".join(needed)

@@ -79,10 +79,40 @@ class LanguageModel(Protocol):
         """
         ...
 
+    async def prefill(self, messages: Sequence[Message]) -> None:
+        """Read a prompt ahead, so that `reply` to one that begins alike is quicker; the last message may still grow.
+
+        Best effort: returns at once where it would cost money or gain nothing, and never raises for the model.
+        """
+        ...
+
+    async def ends(self, messages: Sequence[Message]) -> float | None:
+        """The probability that the last message, the user's, is complete as it stands, 0..1; None if that can not be
+        told at once. Reads the prompt as `prefill` does, so that `reply` after it is quicker. Never raises for the
+        model.
+        """
+        ...
+
     def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         """Text as it is generated. Closing the generator stops the generation.
 
         :raises EngineError: if the server refuses, breaks off, or sends nothing for too long.
+        """
+        ...
+
+
+class TurnDetector(Protocol):
+    """Judges by the sound whether a person has finished; one per process."""
+
+    seconds: float
+    """how much of the sound it looks at, from the end"""
+
+    def finished(self, wave: F32) -> float:
+        """Float32 (n,) at EAR_RATE, a turn so far up to now, to the probability that it is over, 0..1.
+
+        Blocks; called in a worker thread.
+
+        :raises EngineError: if the model failed.
         """
         ...
 

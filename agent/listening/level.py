@@ -55,6 +55,8 @@ class Leveller:
         self._levels: deque[float] = deque(maxlen=FLOOR_WINDOWS)
         self._voice: float | None = None
         self._gain = 1.0
+        self.fallen_db = 0.0
+        """how far the last window lies below the loudest recent voice; 0 before there was one"""
 
     @property
     def gain_db(self) -> float:
@@ -69,6 +71,7 @@ class Leveller:
         if level > floor + VOICE_ABOVE_FLOOR_DB:
             fallen = level if self._voice is None else self._voice - FALL_DB_PER_WINDOW
             self._voice = max(level, fallen)
+        self.fallen_db = 0.0 if self._voice is None else self._voice - level
         before, self._gain = self._gain, self._wanted(floor)
         if before == self._gain == 1.0:
             return window

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 
 from agent.audio import EAR_RATE, F32, I16, WIRE_RATE, AudioChunk, Resampler, to_wave
 from agent.engines.protocols import Recognizer, Vad
-from agent.engines.threads import call
-from agent.events import Event, HearingFailed, SpeechEnded, SpeechStarted, Transcript
+from agent.events import EndOfTurn, Event, HearingFailed, Partial, SpeechEnded, SpeechStarted, Transcript
+from agent.listening.endpointing import Endpointing
 from agent.listening.gate import Gate
 from agent.listening.level import Leveller
-from agent.listening.segmenter import PREFIX_MS, SPEECH_MS, Ended, Segmenter, Started
+from agent.listening.nearness import Nearness
+from agent.listening.pauses import Detection, Pauses
+from agent.listening.segmenter import END, PREFIX_MS, SPEECH_MS, Ended, Segmenter, Started
+from agent.listening.slots import Slots
+from agent.listening.transcriber import Transcriber, Urgency
 
 GAP_LIMIT_S = 2.0
 """A hole in the packets longer than this is filled with this much silence: enough to end any utterance."""
@@ -24,6 +27,23 @@ JOIN_S = 1.0
 """Speech that goes on within this time after a pause belongs to the same utterance, and is recognised as one."""
 UTTERANCE_LIMIT_S = 60.0
 """An utterance keeps at most this much sound; of a longer one, the beginning is forgotten."""
+PART_S = 8.0
+"""Sound of an utterance from which it is cut at its next pause, so that its beginning is not decoded again and again;
+shorter pieces would lose context that the recogniser hears by."""
+TURN_GAP_S = 5.0
+"""Speech after a longer pause has nothing to do with what was said before, turn or not."""
+DIP_DB = 25.0
+"""A window so far below the voice is no speech, whatever the detector says: it lags by 66 ms (median of 17 clips)."""
+LAG_S = 0.25
+"""A detector that goes on hearing speech for longer than that is right: it is a quieter voice."""
+DIP_MS = 64
+"""Silence, two windows, after which what was said is decoded on suspicion: a stop consonant is silent for less."""
+PAUSE_MS = 96
+"""Silence after which it is decoded even beside an earlier decode that has been overtaken."""
+PARTIAL_S = 0.8
+"""Between two decodes of speech that does not pause."""
+EAGER_FIRST_S, EAGER_S = 0.3, 0.25
+"""Speech after which words are looked for while the agent speaks, and new speech until they are looked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,36 +52,52 @@ class Hearing:
 
     vad: Vad
     asr: Recognizer
-    threads: Executor
+    slots: Slots
     """where the recogniser runs"""
+    detection: Detection | None
+    """None: pauses are only timed"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """How one participant is listened to."""
+
+    pause_ms: int
+    """silence after which `SpeechEnded` is posted"""
+    language: str | None
+    """ISO 639-1, or None to detect it in each utterance"""
+    partials: bool = True
+    """recognise while the person speaks"""
 
 
 class Listener:
     """Hears one participant.
 
-    :param post: takes `SpeechStarted`, `SpeechEnded`, `Transcript` and `HearingFailed`.
-    :param pause_ms: silence after which `SpeechEnded` is posted.
-    :param language: ISO 639-1, or None to detect it in each utterance.
+    :param post: takes `SpeechStarted`, `SpeechEnded`, `EndOfTurn`, `Partial`, `Transcript` and `HearingFailed`.
+    :param overlapped: whether the agent is audible, so that speech is an interruption or nothing.
     """
 
     def __init__(
         self,
         speaker: str,
         hearing: Hearing,
+        ears: Ears,
+        endpointing: Endpointing,
         post: Callable[[Event], None],
-        *,
-        pause_ms: int,
-        language: str | None,
+        overlapped: Callable[[], bool],
     ) -> None:
         self.speaker = speaker
-        self.language = language
-        self._hearing = hearing
+        self._ears = ears
         self._post = post
+        self._overlapped = overlapped
         self._vad = Gate(hearing.vad.stream())
         self._window = hearing.vad.window
-        self._segmenter = Segmenter(window=self._window, pause_ms=pause_ms)
+        self._segmenter = Segmenter(window=self._window, pause_ms=ears.pause_ms)
         self._leveller = Leveller()
+        self._nearness = Nearness()
         self._resampler = Resampler(WIRE_RATE, EAR_RATE)
+        self._transcriber = Transcriber(hearing.asr, hearing.slots, ears.language, self._recognised)
+        self._pauses = Pauses(hearing.detection, endpointing, self._window, self._judged)
         self._pending: I16 = np.zeros(0, np.int16)
         self._next_pts: int | None = None
         self._position = 0  # media time up to which all was heard, in samples at EAR_RATE
@@ -69,23 +105,39 @@ class Listener:
         self._prefix: deque[F32] = deque(maxlen=round(prefix_s * EAR_RATE / self._window) + 1)
         self._audio: deque[F32] = deque(maxlen=round(UTTERANCE_LIMIT_S * EAR_RATE / self._window))
         self._utterance = 0
+        self._said: dict[int, str] = {}  # texts of the turn's earlier utterances
         self._speaking = False
-        self._ended_at = float("-inf")
-        self._decode: asyncio.Task[None] | None = None
+        self._ended: int | None = None  # position of the end of the last utterance, unless it was sealed
+        self._group: asyncio.TaskGroup | None = None
+        self._sounded = 0  # position of the end of the last window that sounded like speech
+        self._final = 0  # the same, at the end of the last utterance
+        self._decoded_at = 0  # position at which a decode of unpaused speech was last asked for
 
     async def run(self, chunks: AsyncIterator[AudioChunk]) -> None:
         """Listen until the chunks end."""
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as self._group:
             async for chunk in chunks:
                 for window in self._windows(chunk):
-                    self._hear(window, group)
+                    self._hear(window)
 
     def seal(self) -> None:
-        """What was said until now is one utterance; what follows is another."""
+        """What was said until now is one turn; what follows is another."""
         self._audio.clear()
-        self._ended_at = float("-inf")
+        self._said.clear()
+        self._pauses.forget()
+        self._transcriber.begin()
+        self._ended = None
         if self._speaking:
             self._utterance += 1
+
+    def completed(self, probability: float) -> None:
+        """Whether what was said so far reads like a complete message, 0..1: one more witness of the pause."""
+        self._pauses.completed(probability)
+
+    def finish(self) -> None:
+        """The person has let go of the button: what was said until now is all, however short the pause."""
+        if self._group is not None and (ended := self._segmenter.finish()) is not None:
+            self._end(ended.at_s)
 
     # -- sound -----------------------------------------------------------------------------------------------
 
@@ -103,51 +155,128 @@ class Listener:
         self._pending = heard[whole:]
         return [to_wave(window) for window in heard[:whole].reshape(-1, self._window)]
 
-    def _hear(self, window: F32, group: asyncio.TaskGroup) -> None:
+    def _hear(self, window: F32) -> None:
         begins, self._position = self._position, self._position + self._window
         probability = self._vad(window, self._leveller(window))
+        overlapped = self._overlapped()
+        if not self._nearness(window, probability, learn=not overlapped) and overlapped:
+            probability = 0.0
+        if probability >= END and self._leveller.fallen_db < DIP_DB:
+            self._sounded = self._position
         self._prefix.append(window)
-        if self._speaking or self._now - self._ended_at < JOIN_S:
+        if self._speaking or self._joins():
             self._audio.append(window)
+        if self._speaking or self._ended is not None:
+            self._pauses.hear(window)
         match self._segmenter(begins, probability):
             case Started(at_s=at):
                 self._start(at)
             case Ended(at_s=at):
-                self._end(at, group)
+                self._end(at)
             case None:
-                pass
+                self._between(overlapped)
+
+    def _between(self, overlapped: bool) -> None:
+        """Nothing begins and nothing ends; but something may be known sooner."""
+        if not self._speaking:
+            self._pauses.grow(self._position, self._tasks())
+            return
+        silence_ms = (self._position - self._until) * 1000 // EAR_RATE
+        if silence_ms >= DIP_MS or self._position > self._segmenter.until:
+            self._decode(Urgency.PAUSE if silence_ms >= PAUSE_MS else Urgency.DIP)
+        elif self._ears.partials:
+            spoken_s = (self._position - self._decoded_at) / EAR_RATE
+            if spoken_s >= (EAGER_S if overlapped else PARTIAL_S) and not self._transcriber.busy:
+                self._decode(Urgency.DIP if overlapped else Urgency.PARTIAL)
 
     @property
     def _now(self) -> float:
         """Media time, s."""
         return self._position / EAR_RATE
 
+    @property
+    def _since_end_s(self) -> float:
+        """Media time since the last utterance ended, s; infinite if a turn's end lies between."""
+        return float("inf") if self._ended is None else (self._position - self._ended) / EAR_RATE
+
+    @property
+    def _until(self) -> int:
+        """Position at which the speech so far ended, if it has ended."""
+        heard = self._segmenter.until
+        return self._sounded if heard - self._sounded <= LAG_S * EAR_RATE else heard
+
+    def _joins(self) -> bool:
+        """Whether speech that begins now would go on with the last utterance."""
+        if self._ended is None:
+            return False
+        return self._since_end_s < JOIN_S or not self._transcriber.knows(self._final)
+
+    def _tasks(self) -> asyncio.TaskGroup:
+        assert self._group is not None, "run() is not running"
+        return self._group
+
     # -- speech ----------------------------------------------------------------------------------------------
 
     def _start(self, at: float) -> None:
-        if self._now - self._ended_at >= JOIN_S:
+        if self._since_end_s >= TURN_GAP_S:
+            self._said.clear()
+            self._pauses.forget()
+        if not self._joins():
+            self._said[self._utterance] = self._transcriber.text
             self._utterance += 1
+            self._transcriber.begin()
             self._audio.clear()
             self._audio.extend(self._prefix)
-        elif self._decode is not None:
-            self._decode.cancel()  # the utterance goes on: its text so far is not wanted any more
+        elif len(self._audio) * self._window > PART_S * EAR_RATE and self._transcriber.knows(self._final):
+            since = (self._position - (self._ended or 0)) // self._window
+            self._transcriber.cut()
+            self._audio.clear()
+            self._audio.extend(list(self._prefix)[-since:])
+        if self._ended is None:
+            for window in self._prefix:
+                self._pauses.hear(window)
+        self._pauses.went_on(round(at * EAR_RATE))
         self._speaking = True
+        first_s = EAGER_S - EAGER_FIRST_S + SPEECH_MS / 1000 if self._overlapped() else 0.0
+        self._decoded_at = self._position - round(first_s * EAR_RATE)
         self._post(SpeechStarted(self.speaker, self._utterance, at))
 
-    def _end(self, at: float, group: asyncio.TaskGroup) -> None:
+    def _end(self, at: float) -> None:
         self._speaking = False
-        self._ended_at = at
+        self._ended, self._final = round(at * EAR_RATE), self._until
         self._post(SpeechEnded(self.speaker, self._utterance, at, age_s=self._now - at))
-        wave = np.concatenate(list(self._audio)) if self._audio else np.zeros(0, np.float32)
-        self._decode = group.create_task(self._recognise(self._utterance, wave))
-
-    async def _recognise(self, utterance: int, wave: F32) -> None:
-        try:
-            found = await call(
-                self._hearing.threads,
-                lambda: self._hearing.asr.transcribe(wave, language=self.language, prompt=""),
-            )
-        except Exception as error:  # whatever a model raises, the caller hears that it went wrong
-            self._post(HearingFailed(self.speaker, utterance, str(error)))
+        self._pauses.began(self._ended)
+        self._pauses.grow(self._position, self._tasks())
+        if self._transcriber.knows(self._final):
+            self._tell()
         else:
-            self._post(Transcript(self.speaker, utterance, found.text, found.language))
+            self._decode(Urgency.FINAL)
+
+    # -- words -----------------------------------------------------------------------------------------------
+
+    def _decode(self, urgency: Urgency) -> None:
+        self._decoded_at = self._position
+        self._transcriber.decode(self._wave, self._until if self._speaking else self._final, urgency, self._tasks())
+
+    def _wave(self) -> F32:
+        return np.concatenate(list(self._audio)) if self._audio else np.zeros(0, np.float32)
+
+    def _recognised(self, until: int, failure: Exception | None) -> None:
+        if self._speaking:
+            if failure is None:
+                self._post(Partial(self.speaker, self._utterance, self._transcriber.text))
+        elif until == self._final:
+            if failure is None:
+                self._tell()
+            else:
+                self._post(HearingFailed(self.speaker, self._utterance, str(failure)))
+
+    def _tell(self) -> None:
+        """All that was said up to the pause is known."""
+        text, language = self._transcriber.text, self._transcriber.language
+        self._post(Transcript(self.speaker, self._utterance, text, language))
+        said = " ".join(part for part in (*self._said.values(), text) if part)
+        self._pauses.read(said, language)
+
+    def _judged(self, wait_s: float) -> None:
+        self._post(EndOfTurn(self.speaker, self._utterance, wait_s))

@@ -84,6 +84,11 @@ class Segmenter:
         """Whether the last transition was a Started."""
         return self._speaking
 
+    @property
+    def until(self) -> int:
+        """Position of the end of the last window of speech, in samples at EAR_RATE."""
+        return self._last
+
     def __call__(self, position: int, probability: float) -> Transition | None:
         """One window.
 

@@ -254,6 +254,7 @@ class Timeline(ServerEvent):
     type: Literal["antiphon.timeline"] = "antiphon.timeline"
     response_id: str
     pause_ms: int | None = None
+    judged_ms: int | None = None
     endpoint_ms: int | None = None
     transcript_ms: int | None = None
     first_delta_ms: int | None = None

@@ -75,6 +75,10 @@ class Narrator:
         """The open turn could not be recognised."""
         self._failure = message
 
+    def hears(self, item_id: str, text: str) -> None:
+        """The person's words so far; none of them is certain yet."""
+        self._emit(ev.Caption(item_id=item_id, role="user", text=text, stable=0, final=False))
+
     def turn_closed(self, item_id: str, text: str, at: float) -> None:
         """The person's turn is an item now; its transcript is known."""
         ended_ms = max(self._started_ms, round(at * 1000))

@@ -6,12 +6,13 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from openai.types.realtime import RealtimeSessionCreateRequest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent.events import Interrupt, Respond
+from agent.events import Interrupt, Interruption, Respond
 from agent.history import Entry, History, new_id
 from agent.realtime import events as ev
 from agent.realtime import wire
@@ -21,6 +22,7 @@ from agent.transports.base import Connection
 
 if TYPE_CHECKING:
     from agent.conversation import Conversation
+    from agent.listening.listener import Listener
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +89,10 @@ class Session:
         self._extensions = extensions
         self._greeted = False
         self.config = _defaults(settings)
+        self._interruption = Interruption(settings.turn.interruption)
         self.narrator = Narrator(self.emit, lambda: str(self.config["audio"]["output"]["voice"]), new_id("conv"))
         self._conversation: Conversation | None = None
+        self._listener: Listener | None = None
         if given:
             self._configure(given)
 
@@ -98,9 +102,10 @@ class Session:
             return
         self._connection.send(event.model_dump_json())
 
-    async def run(self, conversation: Conversation) -> None:
+    async def run(self, conversation: Conversation, listener: Listener) -> None:
         """Greet the client, then do what it asks, one event after the other, until it is gone."""
-        self._conversation = conversation
+        self._conversation, self._listener = conversation, listener
+        self._take_turns()
         await self._connection.channel_open()
         self._greeted = True
         self.emit(ev.SessionCreated(session=self.config))
@@ -132,6 +137,7 @@ class Session:
             "response.cancel": self._cancel_response,
             "output_audio_buffer.clear": self._clear_output,
             "input_audio_buffer.append": lambda _: None,  # the microphone is a track, not events
+            "input_audio_buffer.commit": self._commit,
         }
         answer = answers.get(kind)
         if answer is None:
@@ -171,6 +177,22 @@ class Session:
             raise RequestError("invalid_type", f"{where} must be a name.", where)
         self.config = merged
         self._history.instructions = instructions
+        self._take_turns()
+
+    def _take_turns(self) -> None:
+        """Let the machine follow the session: no turn detection is push to talk."""
+        if self._conversation is not None:
+            detection = self.config["audio"]["input"]["turn_detection"]
+            machine = self._conversation.machine
+            machine.patience = replace(machine.patience, manual=detection is None)
+            if detection is not None:
+                interrupt = detection.get("interrupt_response", True)
+                machine.interruption = self._interruption if interrupt else Interruption.AFTER
+
+    def _commit(self, _: Mapping[str, Any]) -> None:
+        """Push to talk: the button was let go. What was said is transcribed; `response.create` asks for the answer."""
+        assert self._listener is not None
+        self._listener.finish()
 
     def _create_item(self, event: Mapping[str, Any]) -> None:
         """A typed message."""
@@ -307,17 +329,24 @@ def _defaults(settings: Settings) -> dict[str, Any]:
                 "format": pcm,
                 "transcription": {"model": settings.asr.model, "language": settings.asr.language},
                 "noise_reduction": None,
-                "turn_detection": {
-                    "type": "server_vad",
-                    "threshold": 0.5,
-                    "prefix_padding_ms": 300,
-                    "silence_duration_ms": settings.turn.endpointing_ms,
-                    "idle_timeout_ms": None,
-                    "create_response": True,
-                    "interrupt_response": True,
-                },
+                "turn_detection": _turn_detection(settings),
             },
             "output": {"format": pcm, "voice": settings.tts.voice or settings.tts.engine, "speed": 1.0},
         },
         "include": None,
+    }
+
+
+def _turn_detection(settings: Settings) -> dict[str, Any] | None:
+    """How turns end, as the API says it."""
+    if settings.turn.mode == "manual":
+        return None
+    return {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": settings.turn.sure_ms if settings.turn.detector else settings.turn.endpointing_ms,
+        "idle_timeout_ms": None,
+        "create_response": True,
+        "interrupt_response": settings.turn.interruption == "cut",
     }

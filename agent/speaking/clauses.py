@@ -3,6 +3,11 @@
 The first clause is short, because it is what the caller waits for; later ones are sentences, because a
 sentence is what a synthesiser intones. Every decision depends on the text alone, never on where the deltas
 were cut: a place whose meaning the next characters decide waits for them.
+
+How short the first may be was measured with hibari on 16 sentences without an early comma, cut, synthesised in
+two, joined and recognised by Whisper: the pause at the seam is 60 ms (at most 75) after 3 to 6 words, the whole
+lasts 100 ms less than in one piece, and the recogniser's word errors stay at 4 of 227 down to 6 words. From 5
+words on they rise (5, with 4 words 6, with 3 words 7), and so they do if joining words do not matter (6).
 """
 
 from __future__ import annotations
@@ -15,10 +20,13 @@ from agent.speaking.spoken import spoken
 
 FIRST_COMMA_WORDS = 3
 """words before a comma at which the first clause may end"""
-FIRST_JOINER_WORDS = 7
+FIRST_JOINER_WORDS = 3
 """words after which the first clause may end before a joining word, without any punctuation"""
-FIRST_MOST_WORDS = 12
+FIRST_MOST_WORDS = 5
 """words after which the first clause ends between any two words"""
+BOUND_WORDS = 4
+"""words more that a clause may have so that it does not end between a number or a title and what belongs to it, nor
+inside a link or a stage direction"""
 LATER_COMMA_CHARS = 150
 """characters after which a later clause may end at a comma: some 10 s of speech"""
 LATER_MOST_WORDS = 45
@@ -28,6 +36,14 @@ MOST_CHARS = 500
 
 _CANDIDATE = re.compile(r"[.!?…。！？]+|[,;:—–，、；：]|\n|[^\S\n]+")
 _CLOSERS = re.compile(r"[\"'”’»)\]」』）*_]*")
+_BINDS = re.compile(r".*[\d$€£#].*|.+\.")
+"""a word that what follows may belong to: "5 km", "$2.5 million", "Dr. Smith" """
+_BOUND = re.compile(r"[^\S\n]+[(+~-]?[\d$€£#°%]")
+"""a word that may belong to what it follows: "March 3rd", "number 5" """
+_PERHAPS_BOUND = re.compile(r"[^\S\n]+[(+~-]?")
+_CLOSED = re.compile(r"\[[^\]]*\]|\([^)]*\)|(?<![*\w])\*[^\s*][^*]*\*")
+_OPEN = re.compile(r"[\[(]|(?<![*\w])\*(?=[^\s*])")
+"""left when what is `_CLOSED` is taken away: a link or a stage direction goes on"""
 _NEXT_WORD = re.compile(r"\s+(\w+)(?=\W)")
 _INITIALS = re.compile(r"(?:\w\.)*[^\WI\d_]|(?:\w\.)+\w")
 _WORD = re.compile(r"[^\s\u3040-\u30ff\u3400-\u9fff]+|[\u3040-\u30ff\u3400-\u9fff]{1,2}")
@@ -56,9 +72,13 @@ class Clause:
 
 
 class Clauses:
-    """One reply's text on its way to the synthesiser; a new one for each reply."""
+    """One reply's text on its way to the synthesiser; a new one for each reply.
 
-    def __init__(self) -> None:
+    :param language: ISO 639-1, in which numbers and signs are read.
+    """
+
+    def __init__(self, language: str = "en") -> None:
+        self._language = language
         self._pending = ""
         self._line_begins = True
         self._fenced = False
@@ -85,7 +105,7 @@ class Clauses:
 
     def _clause(self, text: str) -> Clause:
         fence = self._at_line_start(text) and text.lstrip().startswith(_FENCE)
-        said = "" if fence or self._fenced else spoken(text)
+        said = "" if fence or self._fenced else spoken(text, self._language)
         if fence:
             self._fenced = not self._fenced
         self._line_begins = False
@@ -137,10 +157,21 @@ class Clauses:
 
     def _between_words(self, text: str, start: int, space: int, *, last: bool) -> int | None:
         words = _words(text[start:space])
-        if words >= (FIRST_MOST_WORDS if self._first else LATER_MOST_WORDS):
-            return space
-        if not self._first or words < FIRST_JOINER_WORDS:
+        most = FIRST_MOST_WORDS if self._first else LATER_MOST_WORDS
+        if words < (FIRST_JOINER_WORDS if self._first else most):
             return 0
+        if words < most + BOUND_WORDS:
+            so_far = text[start:space]
+            if (
+                _BINDS.fullmatch(so_far.split()[-1])
+                or _BOUND.match(text, space)
+                or _OPEN.search(_CLOSED.sub("", so_far))
+            ):
+                return 0
+            if not last and _PERHAPS_BOUND.fullmatch(text, space):
+                return None
+        if words >= most:
+            return space
         following = _NEXT_WORD.match(text if not last else text + " ", space)
         if following is None:
             # Either the next word is not complete, or it is no word but punctuation.

@@ -16,7 +16,11 @@ AHEAD_S = 0.4
 DUCK_GAIN = 0.25
 """-12 dB"""
 FADE_SAMPLES = WIRE_RATE // 200
-"""5 ms: a cut fades over these, so that it does not click."""
+"""5 ms: a cut and a hold fade over these, so that they do not click."""
+REWIND_S = 0.25
+"""A reply that goes on after a hold begins again at the quietest place of what was last heard: a syllable's edge."""
+_SLOT = WIRE_RATE // 100
+"""samples between which the quietest place is looked for: 10 ms"""
 
 
 class PlayoutClosed(Exception):
@@ -114,7 +118,10 @@ class Playout:
         self._gain = 1.0
         self._target = 1.0
         self._tail: I16 = np.zeros(0, np.int16)
+        self._recent: deque[I16] = deque(maxlen=round(REWIND_S * WIRE_RATE) // TICK_SAMPLES)
         self._held = False
+        self.starved = 0
+        """ticks in a row that found nothing to play in the middle of a reply"""
 
     def open(self, audible: Callable[[], None], *, held: bool = False) -> PlayoutWriter:
         """A writer for a new reply; the one before it is closed.
@@ -125,7 +132,8 @@ class Playout:
         if self._writer is not None:
             self.cut(0)
         self._gain = self._target = 1.0
-        self.position = 0
+        self.position = self.starved = 0
+        self._recent.clear()
         self._held = held
         self._writer = PlayoutWriter(self, audible)
         return self._writer
@@ -146,10 +154,14 @@ class Playout:
         if writer is None or self._held:
             return out
         if not self.queued:
-            self.underruns += bool(self.position and not writer.finished)
+            if self.position and not writer.finished:
+                self.underruns += 1
+                self.starved += 1
             return out
+        self.starved = 0
         filled = self._take(out)
         self.position += filled
+        self._recent.append(out[:filled].copy())
         out = self._with_gain(out)
         if writer.audible is not None:
             audible, writer.audible = writer.audible, None
@@ -157,16 +169,27 @@ class Playout:
         writer.changed.set()
         return out
 
-    def release(self) -> None:
-        """Let what was held be heard."""
-        self._held = False
+    def call_when_audible(self, audible: Callable[[], None]) -> None:
+        """Call this when the next sample of the current reply leaves."""
+        if self._writer is not None:
+            self._writer.audible = audible
 
     def duck(self) -> None:
         """Play more softly from the next tick on."""
         self._target = DUCK_GAIN
 
-    def unduck(self) -> None:
-        """Play at full level again."""
+    def hold(self) -> None:
+        """Be silent from the next tick on, and keep the place."""
+        if not self._held and self.position:
+            self._fade(rewind=True)
+        self._held = True
+
+    def release(self) -> None:
+        """Play at full level, what was held too; from the edge of the syllable at which it was stopped."""
+        if self._held and self.position:
+            self._rewind()
+            self._gain = 0.0  # a ramp over one tick
+        self._held = False
         self._target = 1.0
 
     def heard(self, delay_samples: int = 0) -> Heard:
@@ -184,11 +207,8 @@ class Playout:
         Closes the writer, so that the reply's work, wherever it is, can not be heard any more.
         """
         heard = self.heard(delay_samples)
-        if self.queued and self.position:
-            tail = np.zeros(min(FADE_SAMPLES, self.queued), np.int16)
-            self._take(tail)
-            fade = np.linspace(self._gain, 0.0, len(tail), dtype=np.float32)
-            self._tail = (tail * fade).astype(np.int16)
+        if self.queued and self.position and not self._held:
+            self._fade(rewind=False)
         self._chunks.clear()
         self.queued = 0
         if self._writer is not None:
@@ -197,6 +217,35 @@ class Playout:
             self._writer.changed.set()
             self._writer = None
         return heard
+
+    def _fade(self, *, rewind: bool) -> None:
+        """Put the next few samples, fading, where `read` finds them first.
+
+        :param rewind: they stay to be played again.
+        """
+        tail = np.zeros(min(FADE_SAMPLES, self.queued), np.int16)
+        self._take(tail)
+        if rewind:
+            self._put_back(tail)
+        fade = np.linspace(self._gain, 0.0, len(tail), dtype=np.float32)
+        self._tail = (tail * fade).astype(np.int16)
+
+    def _rewind(self) -> None:
+        """Back to the latest of the quietest places of what was last heard."""
+        recent = np.concatenate(list(self._recent)) if self._recent else np.zeros(0, np.int16)
+        slots = len(recent) // _SLOT
+        self._recent.clear()
+        if not slots:
+            return
+        levels = np.square(recent[-slots * _SLOT :].astype(np.float32).reshape(slots, _SLOT)).mean(axis=1)
+        back = (slots - int(levels.argmin())) * _SLOT
+        self._put_back(recent[-back:])
+        self.position -= back
+
+    def _put_back(self, pcm: I16) -> None:
+        if len(pcm):
+            self._chunks.appendleft(pcm.copy())
+            self.queued += len(pcm)
 
     def _take(self, out: I16) -> int:
         """Move queued samples into ``out``; how many there were."""

@@ -4,41 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import Executor
 from contextlib import aclosing
-from dataclasses import dataclass
-from functools import partial
 
 from agent.audio import WIRE_RATE, Resampler
-from agent.engines.protocols import LanguageModel, Message, Synthesizer
-from agent.engines.threads import iterate
+from agent.engines.protocols import LanguageModel, Message
 from agent.metrics import Timeline
 from agent.speaking.clauses import Clause, Clauses
 from agent.speaking.playout import PlayoutWriter
-
-APOLOGY = "Sorry, something went wrong. Please say that again."
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """What a reply speaks with."""
-
-    tts: Synthesizer
-    threads: Executor
-    """where the TTS runs"""
-    name: str
-    """the engine's name for the voice; "" is its default"""
-    language: str
-    """ISO 639-1"""
+from agent.speaking.spoken import spoken
+from agent.speaking.voice import Voice
 
 
-async def think(llm: LanguageModel, prompt: Sequence[Message], timeline: Timeline) -> AsyncGenerator[Clause, None]:
+async def think(
+    llm: LanguageModel, prompt: Sequence[Message], timeline: Timeline, language: str, preface: str = ""
+) -> AsyncGenerator[Clause, None]:
     """The answer to ``prompt``, clause by clause, as soon as each is complete.
 
+    :param language: ISO 639-1 of the voice that will say it.
+    :param preface: is said first, while the model thinks.
     :raises EngineError: if the language model failed.
     """
     loop = asyncio.get_running_loop()
-    clauses = Clauses()
+    clauses = Clauses(language)
+    if preface:
+        yield Clause(text=preface + " ", spoken=spoken(preface, language))
     async with aclosing(llm.reply(prompt)) as deltas:
         async for delta in deltas:
             if timeline.first_delta is None:
@@ -63,15 +52,14 @@ async def say(
     :raises PlayoutClosed: if the reply was cut.
     """
     loop = asyncio.get_running_loop()
-    resampler = Resampler(voice.tts.rate, WIRE_RATE)
+    resampler = Resampler(voice.rate, WIRE_RATE)
     async with aclosing(clauses):
         async for clause in clauses:
             if timeline.first_clause is None:
                 timeline.first_clause = loop.time()
             told(clause.text)
             writer.clause(clause.text)
-            speak = partial(voice.tts.speak, clause.spoken, voice=voice.name, language=voice.language)
-            async with aclosing(iterate(voice.threads, speak)) as chunks:
+            async with aclosing(voice.speak(clause.spoken)) as chunks:
                 async for pcm in chunks:
                     if timeline.first_audio is None:
                         timeline.first_audio = loop.time()
@@ -79,6 +67,6 @@ async def say(
         await writer.write(resampler.flush())
 
 
-async def canned(text: str) -> AsyncGenerator[Clause, None]:
+async def canned(text: str, language: str) -> AsyncGenerator[Clause, None]:
     """A text that needs no thinking, as one clause."""
-    yield Clause(text=text, spoken=text)
+    yield Clause(text=text, spoken=spoken(text, language))

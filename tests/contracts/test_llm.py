@@ -26,12 +26,6 @@ PROMPT = [Message("system", "You are a friendly voice assistant."), Message("use
 LONG = [Message("system", "You are a friendly voice assistant."), Message("user", "Tell me a fun fact about the moon.")]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def imports() -> None:
-    """The first client imports half a second's worth of modules; no test's loop may do that."""
-    OpenAIChat(url="http://127.0.0.1:1/v1", model="m")
-
-
 @asynccontextmanager
 async def chat(
     mind: Mind, *, timeout_s: float = 5.0, warm_s: float = 5.0

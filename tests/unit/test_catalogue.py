@@ -89,7 +89,8 @@ def test_sources_are_tried_in_the_order_that_was_promised() -> None:
 @pytest.mark.parametrize(("cores", "more"), [(2, False), (3, False), (4, True), (64, True)])
 def test_what_a_machine_pulls_by_itself(cores: int, more: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "available", lambda: cores)
-    assert Catalogue().defaults() == ["silero-vad", "whisper-base", "smollm2"] + ["qwen2.5-0.5b"] * more
+    larger = ["qwen2.5-0.5b"] * more
+    assert Catalogue().defaults() == ["silero-vad", "whisper-base", "smollm2", *larger, "smart-turn-v3.2"]
 
 
 def test_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.speaking.clauses import FIRST_MOST_WORDS, MOST_CHARS, Clause, Clauses
+from agent.speaking.clauses import FIRST_JOINER_WORDS, FIRST_MOST_WORDS, MOST_CHARS, Clause, Clauses
 from agent.speaking.spoken import spoken
 
 PIECES = st.sampled_from(
-    ["Hello", " ", "world", ".", ",", "!", "?", "...", "…", "\n", "\n\n", "```", "`", "**", "*", "3", ".5", "Dr.",
-     "e.g.", "U.S.", "10:30", "https://a.b/c.d?e", "😀", "*smiles*", "。", "，", "好", "\"", ")", "(", "[x](http://y.z)",
+    ["Hello", " ", "world", ".", ",", "!", "?", "...", "…", "\n", "\n\n", "```", "`", "**", "*", "3", ".5", " 7", "$",
+     "Dr.", "e.g.", "U.S.", "10:30", "https://a.b/c.d?e", "😀", "*smiles*", "。", "，", "好", "\"", ")", "(", "[x](http://y.z)",
      "- ", "1. ", "|", "—", ";", "and", "because", "Then", "x" * 60, "_", "#", "\t", "\u200b"]
 )  # fmt: skip
 TEXTS = st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=200)
@@ -63,14 +63,14 @@ def test_what_is_spoken_can_be_said(text: str) -> None:
     "text",
     [
         "It costs 3.5 euros.",
-        "Dr. Smith and Mrs. Jones came.",
+        "Dr. Smith met Mrs. Jones.",
         "Fruit, e.g. apples.",
         "The U.S. and the U.K. agree.",
         "At 10:30 a.m. we leave.",
         "It is 3,500 metres high.",
         "Wait... there is more.",
         "Hm… perhaps.",
-        'He said "Stop!" and left.',
+        'He said "Stop!" twice.',
         "J. K. Rowling wrote it.",
         "1. First of all",
         "Approx. five of them.",
@@ -93,8 +93,17 @@ def test_is_one_clause(text: str) -> None:
         ("First line\nsecond line", ["First line", "second line"]),
         (
             "I would like to tell you about the moon and its many craters.",
-            ["I would like to tell you about the moon", "and its many craters."],
+            ["I would like", "to tell you about the moon and its many craters."],
         ),
+        ("You should probably talk less tonight, friend.", ["You should probably talk less", "tonight, friend."]),
+        ("There are several good reasons why people read.", ["There are several good reasons", "why people read."]),
+        ("That whole walk took nearly 5 km today.", ["That whole walk took nearly 5 kilometers", "today."]),
+        ("My old friend there was Dr. Smith today.", ["My old friend there was", "Dr. Smith today."]),
+        ("My old friend was Dr. Smith today.", ["My old friend was Dr. Smith", "today."]),
+        ("He owes our bank about $2.5 million now.", ["He owes our bank about 2.5 million dollars", "now."]),
+        ("*takes a breath and smiles* Hello.", ["Hello."]),
+        ("See [the very long page on it](https://x.org/a) today.", ["See the very long page on it", "today."]),
+        ("1 2 3 4 5 6 7 8 9 10 11 12", ["1 2 3 4 5 6 7 8 9", "10 11 12"]),
     ],
 )
 def test_is_cut_where_a_speaker_would(text: str, expected: list[str]) -> None:
@@ -110,6 +119,12 @@ def test_the_first_clause_is_out_before_the_sentence_is() -> None:
             assert found[0].text == " ".join(words[: len(found[0].text.split())])
             break
     assert heard <= FIRST_MOST_WORDS + 1
+
+
+@given(st.lists(st.sampled_from(["word", "and", "to", "longer", "sea"]), min_size=12, max_size=30))
+def test_the_first_clause_is_three_to_five_words(words: list[str]) -> None:
+    first, *_ = clauses(" ".join(words))
+    assert FIRST_JOINER_WORDS <= len(first.text.split()) <= FIRST_MOST_WORDS
 
 
 @pytest.mark.parametrize(

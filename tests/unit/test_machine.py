@@ -6,38 +6,46 @@ from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from agent.events import (
     Action,
-    Apologise,
     CloseTurn,
     Cut,
     Deadline,
     DropDraft,
     Duck,
+    EndOfTurn,
     Event,
+    Greet,
     HearingFailed,
+    Hold,
     Interrupt,
+    Interruption,
     OpenTurn,
+    Partial,
+    Phrase,
     ReleaseDraft,
     ReplyAudible,
     ReplyDone,
     ReplyFailed,
+    ReplyStarved,
     Respond,
+    Resume,
+    SayPhrase,
     SpeechEnded,
     SpeechStarted,
     StartDraft,
     StartReply,
     Transcript,
-    Unduck,
 )
-from agent.machine import TABLE, Machine, Patience, Phase
+from agent.ledger import Patience
+from agent.machine import TABLE, Machine, Phase
 
 
 def play(*events: Event, machine: Machine | None = None) -> tuple[Machine, list[Action]]:
     """Hand in events 0.1 s apart; all actions."""
-    machine = machine or Machine(Patience(endpoint_s=0.3, yield_s=0.3, drafts=False))
+    machine = machine or Machine(Patience(endpoint_s=0.3, drafts=False))
     actions: list[Action] = []
     for step, event in enumerate(events):
         actions += machine.handle(event, step / 10)
@@ -105,34 +113,208 @@ def test_a_cough_before_the_answer_does_not_lose_the_answer() -> None:
     assert machine.phase is Phase.THINKING
 
 
-def test_barge_in_ducks_then_cuts() -> None:
-    machine, _ = play(*TURN, ReplyAudible(1))
+def test_an_answer_in_preparation_can_be_held_back_until_it_is_clear_what_a_sound_was() -> None:
+    machine, _ = play(*TURN, machine=Machine(Patience(thinking_s=0.3, drafts=False)))
+    machine, actions = play(started(2), ended(2), text("", 2), machine=machine)
+    assert actions == [Hold(), Resume()]
+    assert machine.phase is Phase.THINKING
+    machine, actions = play(started(3), Deadline(), machine=machine)
+    assert actions == [Hold(), Cut(by_speech=True), OpenTurn("ann", 1.0)]
+
+
+def speaking(**patience: float) -> Machine:
+    machine, _ = play(*TURN, ReplyAudible(1), machine=Machine(Patience(drafts=False, **patience)))  # type: ignore[arg-type]
     assert machine.phase is Phase.SPEAKING
-    machine, actions = play(started(2, at=5.0), machine=machine)
+    return machine
+
+
+def test_speech_over_the_agent_ducks_it_then_silences_it_then_cuts_it() -> None:
+    machine, actions = play(started(2, at=5.0), machine=speaking())
     assert actions == [Duck()]
-    assert machine.deadline is not None
-    _, actions = play(Deadline(), machine=machine)
+    machine, actions = play(Deadline(), machine=machine)
+    assert actions == [Hold()]
+    machine, actions = play(Deadline(), machine=machine)
     assert actions == [Cut(by_speech=True), OpenTurn("ann", 5.0)]
+    assert machine.phase is Phase.HEARING
+
+
+def test_words_cut_at_once() -> None:
+    for said in ("Stop", "Wait, I", "What about tomorrow"):
+        machine, actions = play(started(2, at=5.0), Partial("ann", 2, said), machine=speaking())
+        assert actions == [Duck(), Cut(by_speech=True), OpenTurn("ann", 5.0)], said
+        assert machine.phase is Phase.HEARING
+
+
+def test_one_word_may_be_the_beginning_of_anything() -> None:
+    for said in ("", "I", "Right", "Yeah, okay"):
+        _, actions = play(started(2), Partial("ann", 2, said), machine=speaking())
+        assert actions == [Duck()], said
 
 
 def test_a_short_sound_only_ducks() -> None:
-    machine, _ = play(*TURN, ReplyAudible(1))
-    machine, actions = play(started(2), ended(2), machine=machine)
-    assert actions == [Duck(), Unduck()]
+    machine, actions = play(started(2), ended(2), machine=speaking())
+    assert actions == [Duck(), Resume()]
     assert machine.phase is Phase.SPEAKING
     assert machine.deadline is None
 
 
-def test_words_too_short_to_interrupt_are_part_of_the_next_turn() -> None:
-    machine, _ = play(*TURN, ReplyAudible(1), started(2), ended(2), text("mhm", 2), ReplyDone(1))
-    _, actions = play(started(3), ended(3), text("and then", 3), Deadline(), machine=machine)
-    assert CloseTurn("ann", "mhm and then", 2.0) in actions
+def test_a_short_word_still_cuts_when_it_is_understood() -> None:
+    machine, actions = play(started(2, 5.0), ended(2, 5.3), text("No.", 2), machine=speaking())
+    assert actions == [Duck(), Resume(), Cut(by_speech=True), OpenTurn("ann", 5.0)]
+    assert machine.phase is Phase.PAUSED
+    _, actions = play(Deadline(), machine=machine)
+    assert actions == [CloseTurn("ann", "No.", 5.3), StartReply(3)]
+
+
+def test_signs_of_listening_do_not_cut_and_are_not_answered() -> None:
+    for said in ("Mhm.", "Right.", "I see.", "Uh-huh", "", "Okay, yeah"):
+        machine, actions = play(started(2), Deadline(), ended(2), text(said, 2), machine=speaking())
+        assert actions == [Duck(), Hold(), Resume()], said
+        assert machine.phase is Phase.SPEAKING
+        machine, _ = play(ReplyDone(1), machine=machine)
+        _, actions = play(started(3), ended(3), text("and then", 3), Deadline(), machine=machine)
+        assert CloseTurn("ann", "and then", 2.0) in actions
+
+
+def test_music_does_not_silence_the_agent_for_long_and_words_in_it_still_cut() -> None:
+    machine, actions = play(started(2), Deadline(), Partial("ann", 2, ""), Deadline(), machine=speaking())
+    assert actions == [Duck(), Hold(), Resume()]
+    assert machine.phase is Phase.SPEAKING
+    _, actions = play(Partial("ann", 2, "please be so kind"), machine=machine)
+    assert actions[0] == Cut(by_speech=True)
+
+
+def test_a_verdict_that_never_comes_is_no_interruption() -> None:
+    machine, actions = play(started(2), Deadline(), ended(2), Deadline(), machine=speaking())
+    assert actions == [Duck(), Hold(), Resume()]
+    assert machine.phase is Phase.SPEAKING
+
+
+def test_a_gap_in_an_interruption_does_not_begin_it_again() -> None:
+    machine = speaking(yield_s=0.2)
+    machine.handle(started(2), 10.0)
+    assert machine.deadline == 10.2
+    machine.handle(ended(2), 10.15)
+    machine.handle(started(2), 10.3)
+    assert machine.deadline == 10.3
+
+
+def test_stop_means_silence_and_not_another_answer() -> None:
+    machine, _ = play(started(2), Deadline(), ended(2), text("Stop!", 2), machine=speaking())
+    machine, actions = play(Deadline(), machine=machine)
+    assert actions == [CloseTurn("ann", "Stop!", 2.0)]
+    assert machine.phase is Phase.IDLE
+
+
+def test_words_at_the_very_end_of_a_reply_are_answered() -> None:
+    machine, _ = play(started(2), ended(2), ReplyDone(1), machine=speaking())
+    assert machine.phase is Phase.IDLE
+    machine, actions = play(text("And tomorrow?", 2), machine=machine)
+    assert actions == [OpenTurn("ann", 1.0)]
+    _, actions = play(Deadline(), machine=machine)
+    assert actions == [CloseTurn("ann", "And tomorrow?", 2.0), StartReply(2)]
+
+
+def during(policy: Interruption) -> Machine:
+    machine = Machine(Patience(drafts=False), interruption=policy)
+    machine, _ = play(*TURN, ReplyAudible(1), machine=machine)
+    machine, actions = play(started(2), Partial("ann", 2, "and what about"), ended(2), machine=machine)
+    assert actions == []
+    play(text("and what about tomorrow", 2), machine=machine)
+    return machine
+
+
+def test_a_reply_can_be_made_to_be_answered_after() -> None:
+    machine, actions = play(ReplyDone(1), machine=during(Interruption.AFTER))
+    assert machine.phase is Phase.PAUSED
+    _, actions = play(Deadline(), machine=machine)
+    assert actions == [CloseTurn("ann", "and what about tomorrow", 2.0), StartReply(2)]
+
+
+def test_a_reply_can_be_made_to_keep_what_was_said_meanwhile() -> None:
+    machine, actions = play(ReplyDone(1), machine=during(Interruption.KEEP))
+    assert (machine.phase, actions) == (Phase.IDLE, [])
+    _, actions = play(started(3), ended(3), text("please", 3), Deadline(), machine=machine)
+    assert CloseTurn("ann", "and what about tomorrow please", 2.0) in actions
+
+
+def test_a_button_stops_any_reply() -> None:
+    for policy in (Interruption.KEEP, Interruption.AFTER):
+        _, actions = play(Interrupt(), machine=during(policy))
+        assert actions == [Cut(by_speech=False)]
+
+
+def test_a_pause_ends_the_turn_when_it_was_judged_to() -> None:
+    machine = Machine(Patience(endpoint_s=1.2, drafts=False))
+    machine.handle(started(), 10.0)
+    machine.handle(SpeechEnded("ann", 1, 2.0, age_s=0.1), 11.0)
+    assert machine.deadline == 10.9 + 1.2
+    machine.handle(EndOfTurn("ann", 1, 0.2), 11.05)
+    assert machine.deadline == 11.1
+    machine.handle(EndOfTurn("ann", 1, 0.1), 11.08)
+    assert machine.deadline == 11.08
+    machine.handle(EndOfTurn("ann", 7, 9.0), 11.08)  # of another utterance
+    assert machine.deadline == 11.08
+
+
+def test_somebody_who_never_pauses_is_cut_in_on() -> None:
+    machine = Machine(Patience(most_turn_s=20.0))
+    machine, _ = play(started(), Partial("ann", 1, "and so on"), machine=machine)
+    assert machine.deadline == 20.0
+    machine, actions = play(Deadline(), machine=machine)
+    assert actions == [CloseTurn("ann", "and so on", 0.0), StartReply(1, cut_in=True)]
+    machine, actions = play(ReplyAudible(1), Partial("ann", 2, "and on and on"), machine=machine)
+    assert (machine.phase, actions) == (Phase.SPEAKING, [])
+    machine, actions = play(ReplyDone(1), machine=machine)
+    assert machine.phase is Phase.HEARING
+
+
+def test_a_dead_line_is_asked_twice() -> None:
+    machine, _ = play(*TURN, ReplyAudible(1), machine=Machine(Patience(reprompt_s=5.0, drafts=False)))
+    for number in (2, 3):
+        machine.handle(ReplyDone(machine.reply), 50.0)
+        assert machine.deadline == 55.0
+        assert machine.handle(Deadline(), 55.0) == [SayPhrase(number, Phrase.REPROMPT)]
+    machine.handle(ReplyDone(machine.reply), 60.0)
+    assert machine.handle(Deadline(), 65.0) == []
+    assert machine.deadline is None
+
+
+def test_the_greeting_can_be_interrupted_or_not() -> None:
+    for policy, first in ((Interruption.CUT, [Duck()]), (Interruption.AFTER, [])):
+        machine, actions = play(Greet(), machine=Machine(Patience(drafts=False), greeting=policy))
+        assert actions == [SayPhrase(1, Phrase.GREETING)]
+        _, actions = play(ReplyAudible(1), started(), machine=machine)
+        assert actions == first
+
+
+def test_push_to_talk_ends_a_turn_when_it_is_asked_to_and_not_before() -> None:
+    machine, actions = play(started(), ended(), text("hello"), machine=Machine(Patience(manual=True, drafts=False)))
+    assert machine.deadline is None
+    _, actions = play(Respond(), machine=machine)
+    assert actions == [CloseTurn("ann", "hello", 2.0), StartReply(1)]
+    _, actions = play(ReplyAudible(1), started(2), Partial("ann", 2, "stop it"), machine=machine)
+    assert actions == []
+
+
+def test_push_to_talk_waits_for_the_transcript() -> None:
+    machine, actions = play(started(), ended(), Respond(), machine=Machine(Patience(manual=True)))
+    assert actions == [OpenTurn("ann", 1.0)]
+    _, actions = play(text("hello"), machine=machine)
+    assert actions == [CloseTurn("ann", "hello", 2.0), StartReply(1)]
+
+
+def test_a_reply_that_has_run_dry_is_thinking_again() -> None:
+    machine, actions = play(ReplyStarved(1), machine=speaking())
+    assert (machine.phase, actions) == (Phase.THINKING, [])
+    machine, actions = play(ReplyAudible(1), machine=machine)
+    assert (machine.phase, actions) == (Phase.SPEAKING, [])
 
 
 def test_a_failed_reply_apologises_once() -> None:
     machine, _ = play(*TURN)
     machine, actions = play(ReplyFailed(1, "gone"), machine=machine)
-    assert actions == [Apologise(2)]
+    assert actions == [SayPhrase(2, Phrase.APOLOGY)]
     machine, actions = play(ReplyFailed(2, "gone too"), machine=machine)
     assert actions == []
     assert machine.phase is Phase.IDLE
@@ -140,7 +322,7 @@ def test_a_failed_reply_apologises_once() -> None:
 
 def test_a_failed_recogniser_apologises() -> None:
     _, actions = play(started(), ended(), HearingFailed("ann", 1, "broken"))
-    assert actions[-1] == Apologise(1)
+    assert actions[-1] == SayPhrase(1, Phrase.APOLOGY)
 
 
 def test_events_of_an_old_reply_are_nothing() -> None:
@@ -162,12 +344,12 @@ def test_an_answer_that_was_typed_for_does_not_talk_over_the_person() -> None:
     machine, actions = play(started(), Respond(), ReplyAudible(1))
     assert actions[-1] == Duck()
     assert machine.phase is Phase.YIELDING
-    _, actions = play(Deadline(), machine=machine)
-    assert actions[0] == Cut(by_speech=True)
+    _, actions = play(Deadline(), Deadline(), machine=machine)
+    assert actions[:2] == [Hold(), Cut(by_speech=True)]
 
 
 def drafting() -> Machine:
-    return Machine(Patience(endpoint_s=0.3, yield_s=0.3, drafts=True))
+    return Machine(Patience(endpoint_s=0.3, drafts=True))
 
 
 def test_the_answer_is_drafted_in_the_pause_and_released_at_the_endpoint() -> None:
@@ -227,7 +409,20 @@ class AnyConversation(RuleBasedStateMachine):
         self.draft: int | None = None  # the draft that runs
         self.reply: int | None = None  # the reply that runs
         self.audible = False
-        self.ducked = False
+        self.soft = False  # ducked or held
+
+    @initialize(
+        thinking_s=st.sampled_from([0.0, 0.3]),
+        most_turn_s=st.sampled_from([0.0, 2.0]),
+        reprompt_s=st.sampled_from([0.0, 3.0]),
+        manual=st.booleans(),
+        policy=st.sampled_from(Interruption),
+    )
+    def begin(
+        self, thinking_s: float, most_turn_s: float, reprompt_s: float, manual: bool, policy: Interruption
+    ) -> None:
+        patience = Patience(thinking_s=thinking_s, most_turn_s=most_turn_s, reprompt_s=reprompt_s, manual=manual)
+        self.machine = Machine(patience, interruption=policy)
 
     def give(self, event: Event) -> None:
         self.now += 0.1
@@ -241,19 +436,22 @@ class AnyConversation(RuleBasedStateMachine):
                     self.draft = None
                 case ReleaseDraft(reply=number):
                     assert self.draft == number and self.reply is None
-                    self.draft, self.reply, self.audible, self.ducked = None, number, False, False
-                case StartReply(reply=number) | Apologise(reply=number):
+                    self.draft, self.reply, self.audible, self.soft = None, number, False, False
+                case StartReply(reply=number) | SayPhrase(reply=number):
                     assert self.reply is None and self.draft is None, "two replies at once"
-                    self.reply, self.audible, self.ducked = number, False, False
+                    self.reply, self.audible, self.soft = number, False, False
                 case Cut():
                     assert self.reply is not None, "nothing to cut"
-                    self.reply, self.ducked = None, False
+                    self.reply, self.soft = None, False
                 case Duck():
-                    assert self.reply is not None and not self.ducked
-                    self.ducked = True
-                case Unduck():
-                    assert self.ducked
-                    self.ducked = False
+                    assert self.reply is not None and self.audible and not self.soft
+                    self.soft = True
+                case Hold():
+                    assert self.reply is not None and (self.soft or not self.audible)
+                    self.soft = True
+                case Resume():
+                    assert self.soft
+                    self.soft = False
                 case _:
                     pass
 
@@ -271,11 +469,20 @@ class AnyConversation(RuleBasedStateMachine):
             self.owed.append(self.utterance)
             self.give(ended(self.utterance, self.now))
 
-    @rule(words=st.sampled_from(["", "yes", "no no no"]), fails=st.booleans())
+    @rule(words=st.sampled_from(["", "mhm", "no no no", "stop"]))
+    def partial(self, words: str) -> None:
+        if self.speaking:
+            self.give(Partial("ann", self.utterance, words))
+
+    @rule(words=st.sampled_from(["", "yes", "no no no", "stop"]), fails=st.booleans())
     def transcript(self, words: str, fails: bool) -> None:
         if self.owed:
             utterance = self.owed.pop(0)
             self.give(HearingFailed("ann", utterance, "broken") if fails else text(words, utterance))
+
+    @rule(wait_s=st.sampled_from([0.0, 0.2, 1.5]))
+    def judged(self, wait_s: float) -> None:
+        self.give(EndOfTurn("ann", self.utterance, wait_s))
 
     @rule()
     def deadline(self) -> None:
@@ -285,14 +492,20 @@ class AnyConversation(RuleBasedStateMachine):
 
     @rule()
     def reply_audible(self) -> None:
-        if self.reply is not None and not self.audible:
+        if self.reply is not None and not self.audible and not self.soft:
             self.audible = True
+            self.give(ReplyAudible(self.reply))
+
+    @rule()
+    def reply_starves(self) -> None:
+        if self.reply is not None and self.audible and not self.soft:
+            self.give(ReplyStarved(self.reply))
             self.give(ReplyAudible(self.reply))
 
     @rule(fails=st.booleans())
     def reply_ends(self, fails: bool) -> None:
         if self.reply is not None:
-            number, self.reply, self.ducked = self.reply, None, False
+            number, self.reply, self.soft = self.reply, None, False
             self.give(ReplyFailed(number, "gone") if fails else ReplyDone(number))
 
     @rule(fails=st.booleans())
@@ -305,7 +518,7 @@ class AnyConversation(RuleBasedStateMachine):
         if number < self.machine.reply:
             self.give(ReplyDone(number))
 
-    @rule(event=st.sampled_from([Interrupt(), Respond()]))
+    @rule(event=st.sampled_from([Interrupt(), Respond(), Greet()]))
     def client(self, event: Event) -> None:
         self.give(event)
 
@@ -319,22 +532,30 @@ class AnyConversation(RuleBasedStateMachine):
         assert self.draft is None or self.machine.phase is Phase.PAUSED
 
     @invariant()
-    def ducked_only_while_yielding(self) -> None:
-        assert self.ducked == (self.machine.phase is Phase.YIELDING)
+    def soft_only_while_yielding(self) -> None:
+        assert self.soft == (self.machine.phase is Phase.YIELDING)
+
+    @invariant()
+    def speaking_is_audible(self) -> None:
+        assert self.machine.phase is not Phase.SPEAKING or self.audible
+
+    @invariant()
+    def yielding_always_ends(self) -> None:
+        assert self.machine.phase is not Phase.YIELDING or self.machine.deadline is not None
 
     @invariant()
     def a_deadline_belongs_to_a_phase_that_waits(self) -> None:
         if self.machine.deadline is not None:
-            assert self.machine.phase in (Phase.PAUSED, Phase.YIELDING)
+            assert self.machine.phase not in (Phase.THINKING, Phase.SPEAKING)
 
     @invariant()
     def a_pause_always_ends(self) -> None:
-        if self.machine.phase is Phase.PAUSED:
+        if self.machine.phase is Phase.PAUSED and not self.machine.patience.manual:
             assert self.machine.deadline is not None or self.owed or self.speaking
 
 
 TestAnyConversation = AnyConversation.TestCase
-TestAnyConversation.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
+TestAnyConversation.settings = settings(max_examples=600, stateful_step_count=40, deadline=None)
 
 
 @given(st.lists(st.sampled_from(["hello", "", "you", "there"]), min_size=1, max_size=6))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.audio import EAR_RATE
-from agent.engines.asr.doubts import compression, repeats, unspoken, without_tail
+from agent.engines.asr.doubts import compression, one_round, repeats, unspoken, without_tail
 from agent.engines.asr.whisper import WINDOW_S, pieces
 from bench.wer import Errors, digit_errors, digits, distance, tokens, word_errors, words
 
@@ -118,3 +118,11 @@ def test_long_sound_is_cut_where_it_is_quiet() -> None:
     assert len(parts[0]) / EAR_RATE == pytest.approx(20.0, abs=0.1)
     assert (len(parts[0]) + len(parts[1])) / EAR_RATE == pytest.approx(45.0, abs=0.1)
     assert len(pieces(wave[: 10 * EAR_RATE])) == 1
+
+
+def test_an_utterance_that_was_written_again_and_again_is_taken_once() -> None:
+    loop = "The boat came in. The boat came in. The boat came in. The bo"
+    assert one_round(loop) == "The boat came in."
+    assert one_round("The boat came in. The boat came in.") == "", "it may have been said twice"
+    assert one_round("Well, the boat came in. The boat came in. The boat came in.") == ""
+    assert one_round("") == ""

@@ -59,7 +59,7 @@ def taken() -> Iterator[int]:
 @pytest.fixture
 def other_home(tmp_path: Path) -> Path:
     """A home with copies of the models, to be spoiled."""
-    for model in ("silero-vad", "whisper-base", "smollm2"):
+    for model in ("silero-vad", "whisper-base", "smollm2", "smart-turn-v3.2"):
         target = tmp_path / "models" / model
         target.mkdir(parents=True)
         for file in Catalogue.load().folder(model).iterdir():

@@ -11,8 +11,7 @@ import psutil
 import pytest
 
 from agent.caller import Caller, trimmed
-from agent.settings import Settings, load
-from agent.speaking.reply import APOLOGY
+from agent.settings import AgentSettings, Settings, load
 from agent.worker import Worker
 from bench.speech import spoken
 from tests.people import models_missing, serving
@@ -54,7 +53,7 @@ async def test_a_killed_child_is_apologised_for_and_replaced(server: tuple[str, 
         assert failed["response"]["status"] == "failed"
         after = caller.events.index(failed)
         apology = await caller.event("response.output_audio_transcript.done", after=after + 1, within_s=15.0)
-        assert apology["transcript"].strip() == APOLOGY
+        assert apology["transcript"].strip() == AgentSettings().apology
         await caller.event("output_audio_buffer.stopped", after=caller.events.index(apology), within_s=15.0)
         after = len(caller.events)
         ended = await caller.say(QUESTION)

@@ -12,8 +12,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from agent.caller import Caller, trimmed
-from agent.settings import Settings, load
-from agent.speaking.reply import APOLOGY
+from agent.settings import AgentSettings, Settings, load
 from agent.worker import Worker
 from bench.speech import spoken
 from tests.people import models_missing, serving
@@ -143,7 +142,7 @@ async def test_a_model_that_breaks_off_is_apologised_for_and_the_next_turn_works
         apology = await caller.event("response.created", after=caller.events.index(failed), within_s=10.0)
         after = caller.events.index(apology)
         said = await caller.event("response.output_audio_transcript.done", after=after)
-        assert said["transcript"].strip() == APOLOGY
+        assert said["transcript"].strip() == AgentSettings().apology
         await caller.event("output_audio_buffer.stopped", after=after, within_s=10.0)
         after = len(caller.events)
         ended = await caller.say(QUESTION)

@@ -82,6 +82,19 @@ def without_tail(text: str) -> str:
     return text
 
 
+def one_round(text: str) -> str:
+    """What is said again and again from the first word to the token limit, once; "" if the text is no such loop.
+
+    The decoder heard all of it and missed the end. Two whole rounds and the beginning of a third are wanted, of at
+    least three words: people do say "no, no, no".
+    """
+    words, plain = text.split(), _plain(text)[:-1]
+    for period in range(_SHORTEST_WORDS, (len(plain) - 1) // 2 + 1):
+        if all(plain[n] == plain[n - period] for n in range(period, len(plain))):
+            return " ".join(words[:period])
+    return ""
+
+
 def unspoken(text: str, logprob: float, no_speech: float) -> bool:
     """Whether the model wrote this about a recording in which nobody spoke.
 

@@ -13,9 +13,12 @@ from typing import Any
 
 from agent.engines import cores
 from agent.engines.catalogue import Catalogue
+from agent.engines.llm.asking import READING, SAMPLING, USAGE
 from agent.engines.llm.child_process import ChildProcess
 from agent.engines.llm.llama_child import ChildSettings
-from agent.engines.llm.openai import OpenAIChat
+from agent.engines.llm.message_end import message_end
+from agent.engines.llm.openai import OpenAIChat, Usage
+from agent.engines.llm.slots import PromptSlots, beginning
 from agent.engines.protocols import Message
 from agent.errors import EngineError, ModelMissing
 
@@ -36,10 +39,6 @@ WARM_S = 20.0
 """s for a child that serves to read a first prompt"""
 OBITUARY_S = 0.5
 """s that a broken reply waits to learn whether the child died, for a better message"""
-SAMPLING = {"dry_multiplier": 0.8, "cache_prompt": True}
-"""llama.cpp's DRY sampler makes a sequence less likely the longer it would repeat what was just said, which
-keeps small models from "I'm not. I'm not. I'm not." A plain repetition penalty also punishes the words of the
-question, and SmolLM2 then answered in French."""
 SMALL_STOPS = ("\n\n", "\nA:", "\nQ:")
 """where the small model stops answering and begins to make up a dialogue"""
 SMALL_EXAMPLES = (
@@ -51,15 +50,18 @@ SMALL_EXAMPLES = (
 """What the small model is shown after the system prompt. Without them 135 million parameters make of "What
 is the capital of France?" the start of a French sentence; with them they say "The capital of France is
 Paris.", and briefly. They are part of the cached prefix, so they cost nothing per turn."""
+CLOSING_S = 0.02
+"""s that a conversation's reply before this one, cancelled but not awaited, is given to leave the slot"""
+FIRST_CLAUSE_TOKENS = 6
+"""of a reply, before which no prefill starts: it would share the cores"""
 
 
 class Embedded:
     """llama.cpp's server as a child that is started, watched, restarted, and ended with us.
 
     One KV cache of ``context_tokens`` serves ``parallel`` conversations at a time. A prompt that only grows
-    is not read again: the child finds its longest known beginning in the slots, or among the prompts it
-    spilled to ordinary memory when more conversations than slots took turns. 6 conversations on 4 slots:
-    all found, 308 MiB with 96 to spill.
+    is not read again: each conversation has its slot (`agent.engines.llm.slots`), and when more conversations
+    than slots take turns, the child spills a prompt that gives way to ordinary memory.
 
     :param model: a catalogue id, the path of a GGUF file, or "auto": the larger one where 4 cores and its
         files are, else the small one.
@@ -108,15 +110,25 @@ class Embedded:
             temperature=temperature,
             timeout_s=timeout_s,
             warm_s=WARM_S,
+            prefill=True,
             extra={**SAMPLING, "stop": SMALL_STOPS} if small else SAMPLING,
         )
-        self._make_chat("http://127.0.0.1:1/v1")  # imports for 0.5 s: now rather than when a child serves
         self._changed = asyncio.Condition()
         self._chat: OpenAIChat | None = None
         self._child: ChildProcess | None = None
         self._failed_starts = 0
         self._fault = "its run() is not running"
         self._last_token_at = 0.0
+        self._slots = PromptSlots(parallel)
+        self._prefills: set[asyncio.Timeout] = set()
+        """in flight; a reply ends them"""
+        self._hurried: set[object] = set()
+        """replies before their first clause"""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the reply that ended last took."""
+        return self._chat.usage if self._chat is not None else None
 
     @property
     def pid(self) -> int | None:
@@ -149,23 +161,75 @@ class Embedded:
         for attempt in range(1, FAILED_STARTS + 1):
             chat = await self._serving(START_S)
             try:
-                return await chat.warm(self._primed(messages))
+                with self._slots.taken(beginning(messages), replying=False) as slot:
+                    return await chat.warm(self._primed(messages), extra={"id_slot": slot})
             except EngineError:
                 if self._chat is chat or attempt == FAILED_STARTS:  # else: that child died, ask the next
                     raise
+
+    async def prefill(self, messages: Sequence[Message]) -> None:
+        """Read a prompt ahead of its `reply`; gives way to any reply that has not said its first clause."""
+        chat = self._chat
+        if chat is None or self._hurried or self._slots.replying(messages):
+            return
+        with self._slots.taken(messages, replying=False) as slot, suppress(TimeoutError):
+            if slot < 0:  # all have a reply
+                return
+            async with asyncio.timeout(None) as patience:
+                self._prefills.add(patience)
+                try:
+                    await chat.prefill(self._primed(messages), extra={**READING, "id_slot": slot})
+                finally:
+                    self._prefills.discard(patience)
+
+    async def ends(self, messages: Sequence[Message]) -> float | None:
+        """The probability that the user's message is complete; reads the prompt ahead of its `reply`, as a prefill."""
+        chat = self._chat
+        if chat is None or self._slots.replying(messages):
+            return None
+        with self._slots.taken(messages, replying=False) as slot:
+            if slot < 0:  # all have a reply
+                return None
+            try:
+                return await message_end(chat.ask, self._primed(messages), {"id_slot": slot})
+            except (EngineError, KeyError, ValueError) as error:
+                log.warning("llm does not tell where messages end error=%r", error)
+                return None
 
     async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         """Text as it is generated; closing this stops the generation.
 
         :raises EngineError: at once when the child dies; the next reply waits for its successor.
         """
+        this = object()
+        self._hurried.add(this)
+        try:
+            loop = asyncio.get_running_loop()
+            while self._prefills:
+                self._prefills.pop().reschedule(loop.time())
+            async with aclosing(self._generate(messages)) as deltas:
+                count = 0
+                async for delta in deltas:
+                    count += 1
+                    if count == FIRST_CLAUSE_TOKENS:
+                        self._hurried.discard(this)
+                    yield delta
+        finally:
+            self._hurried.discard(this)
+
+    async def _generate(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """The reply, in the conversation's slot."""
         chat, child = await self._serving(self._timeout_s), self._child
         loop = asyncio.get_running_loop()
+        if self._slots.replying(messages):
+            await asyncio.sleep(CLOSING_S)
         try:
-            async with aclosing(chat.reply(self._primed(messages))) as deltas:
-                async for delta in deltas:
-                    self._last_token_at = loop.time()
-                    yield delta
+            with self._slots.taken(messages, replying=True) as slot:
+                extra = {**USAGE, "id_slot": slot}
+                async with aclosing(chat.reply(self._primed(messages), extra=extra)) as deltas:
+                    async for delta in deltas:
+                        self._last_token_at = loop.time()
+                        yield delta
         except EngineError as error:
             stuck = isinstance(error.__cause__, TimeoutError)
             if stuck and child and child is self._child and loop.time() - self._last_token_at >= self._timeout_s:
@@ -209,7 +273,7 @@ class Embedded:
                 group.create_task(child.follow())
                 try:
                     if (url := await child.introduce(self._settings, START_S)) is not None:
-                        chat = self._make_chat(url)
+                        chat, self._slots = self._make_chat(url), PromptSlots(self._settings.parallel)
                         async with self._changed:
                             self._chat, self._failed_starts = chat, 0
                             self._changed.notify_all()

@@ -28,7 +28,11 @@ it is loaded."""
 LOG_WARNINGS = 2
 """llama.cpp's verbosity: errors and warnings"""
 SPARE_HTTP_THREADS = 2
-"""for /health and for refusals, beside one per slot"""
+"""for /health and for refusals, beside a reply and a prefill per slot"""
+STEP_TOKENS = 32
+"""of prompts that are read in one step. Between steps, replies of other conversations get their next tokens, and
+a prompt that nobody waits for any more is given up. A cold prompt of 420 tokens takes 2.8 s with it, 2.5 s with
+llama.cpp's 2048."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ def _serve(settings: ChildSettings):  # type: ignore[no-untyped-def]  # xllamacp
     params.endpoint_slots = False
     params.offline = True
     params.verbosity = LOG_WARNINGS
-    params.n_threads_http = settings.parallel + SPARE_HTTP_THREADS
+    params.n_threads_http = 2 * settings.parallel + SPARE_HTTP_THREADS
     for pool, count in (
         (params.cpuparams, settings.threads),
         (params.cpuparams_batch, settings.batch_threads),
@@ -106,7 +110,10 @@ def _serve(settings: ChildSettings):  # type: ignore[no-untyped-def]  # xllamacp
     params.n_ctx = settings.context_tokens
     params.n_parallel = settings.parallel
     params.kv_unified = True
+    params.n_batch = params.n_ubatch = STEP_TOKENS
     params.cache_prompt = True
+    # Each keeps its prompt (agent.engines.llm.slots says which); else every request would empty the idle ones.
+    params.cache_idle_slots = False
     params.cache_ram_mib = settings.spill_mib
     return xllamacpp.Server(params)
 

@@ -17,7 +17,7 @@ LOUD_DBFS = -60.0
 """RMS of a window that is speech. 50 dB below a voice's peaks: hibari's "f", "h" and "s" start there, 20 to
 45 ms before they pass -50, and what it puts before them is below -130."""
 WINDOW_MS = 5
-LEAD_MS = 10
+LEAD_MS = 5
 """kept before the first loud window"""
 SENTENCE_TAIL_MS = 120
 """kept, or put, after the last loud window of a sentence"""

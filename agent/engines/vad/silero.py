@@ -17,6 +17,7 @@ import onnxruntime as ort
 
 from agent.audio import EAR_RATE, F32
 from agent.engines.catalogue import Catalogue
+from agent.engines.onnx import REFUSALS
 from agent.engines.protocols import VadStream
 from agent.errors import EngineError
 
@@ -51,7 +52,7 @@ class Silero:
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except (RuntimeError, ValueError) as error:
+        except REFUSALS as error:
             raise EngineError("silero", "load", f"{path} is no ONNX model ({error}); pull it again") from error
         inputs = {entry.name for entry in self._session.get_inputs()}
         if inputs != {"input", "state", "sr"}:

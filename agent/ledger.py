@@ -1,0 +1,229 @@
+"""What the machine remembers and what its rows ask: who speaks, what was said, and of what reply.
+
+Pure, like the machine; kept apart so that `agent.machine` is the rules and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.events import (
+    EndOfTurn,
+    Event,
+    HearingFailed,
+    Interruption,
+    Partial,
+    Phrase,
+    ReplyAudible,
+    SpeechEnded,
+    SpeechStarted,
+    Transcript,
+)
+from agent.overlap import Overlap, starts_with_stop, weigh, words
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait before deciding. Three knobs for three moments: the end of a turn, an interruption while the
+    answer is prepared, an interruption while it is spoken."""
+
+    endpoint_s: float = 1.2
+    """s of silence since the last sound after which a turn is over that nobody has judged"""
+    thinking_s: float = 0.0
+    """s of speech until an answer that is not audible yet is withdrawn; meanwhile it is held back"""
+    yield_s: float = 0.2
+    """s of speech over the agent's, ducked from its beginning, until the agent falls silent"""
+    insist_s: float = 0.9
+    """s of speech after that until it is an interruption although no words were made out"""
+    verdict_s: float = 0.8
+    """s for which the words of a short sound are waited for in silence"""
+    most_turn_s: float = 0.0
+    """s after which somebody who does not pause is cut in on; 0 for never"""
+    reprompt_s: float = 0.0
+    """s of silence on the line after which the person is asked whether they are there; 0 for never"""
+    most_reprompts: int = 2
+    """that are asked in a row"""
+    drafts: bool = True
+    """prepare the answer while it is not yet sure that the turn is over"""
+    manual: bool = False
+    """a client says when a turn is over (push to talk); pauses and speech over the agent's mean nothing"""
+
+
+class Ledger:
+    """The books of one agent voice's turn-taking."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+        self.deadline: float | None = None
+        """`loop.time()` at which to hand in `Deadline`"""
+        self.reply = 0
+        """number of the newest reply"""
+        self.now = 0.0
+        self._words: dict[int, str] = {}  # by utterance, not yet handed over by CloseTurn
+        self._unheard: set[int] = set()  # utterances that ended and are not transcribed yet
+        self._due = False  # the endpoint has passed; only the transcript is missing
+        self._unanswered = False  # the last turn's reply was cut before a sound of it was heard
+        self._phrase: Phrase | None = None  # what the reply in progress says, if it is no answer
+        self._audible = False  # the reply in progress has been heard
+        self._held = False  # … and is silent now, to listen
+        self._policy = Interruption.CUT  # of the reply in progress
+        self._speaking = False  # the person, whatever the phase
+        self._overlap = Overlap.NOTHING  # what the newest text would mean over the agent's voice
+        self._overlap_text: str | None = None  # that text; None if there was none since the speech began
+        self._yielded: tuple[int, float] | None = None  # the utterance that ducked the reply, and when it began
+        self._interrupted = False  # the open turn began by cutting an audible reply
+        self._draft: str | None = None  # what the draft in progress answers
+        self._closed = ""  # text of the newest turn
+        self._reprompts = 0
+        self._speaker = ""
+        self._utterance = 0
+        self._started_at = 0.0
+        self._ended_at = 0.0
+        self._opened_at = 0.0  # loop time
+        self._paused_at = 0.0  # loop time at which the last sound arrived
+        self._wait_s: float | None = None  # how the present pause was judged
+
+    def note(self, event: Event) -> None:
+        """Keep the books that rows ask about: they follow what is heard, whatever the phase."""
+        match event:
+            case SpeechStarted():
+                self._speaking, self._speaker, self._started_at = True, event.speaker, event.at
+                if event.utterance != self._utterance:
+                    self._overlap, self._overlap_text = Overlap.NOTHING, None
+                self._utterance = event.utterance
+                self._wait_s = None
+                self._unheard.discard(event.utterance)
+            case SpeechEnded():
+                self._speaking, self._ended_at = False, event.at
+                self._paused_at = self.now - event.age_s
+                self._wait_s = None
+                self._unheard.add(event.utterance)
+            case EndOfTurn() if not self._speaking and event.utterance == self._utterance:
+                self._wait_s = event.wait_s
+            case Partial() | Transcript():
+                self._words[event.utterance] = event.text.strip()
+                self._overlap, self._overlap_text = weigh(event.text), event.text
+                if isinstance(event, Transcript):
+                    self._unheard.discard(event.utterance)
+            case HearingFailed():
+                self._unheard.discard(event.utterance)
+            case ReplyAudible():
+                self._audible = True
+            case _:
+                pass
+
+    # -- what rows ask: the person ---------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """What was said since the last turn was closed."""
+        return " ".join(text for _, text in sorted(self._words.items()) if text)
+
+    def spoken_over(self) -> bool:
+        """The person is speaking right now."""
+        return self._speaking
+
+    def words(self) -> bool:
+        """Everything is transcribed, and it is something."""
+        return not self._unheard and bool(self.text)
+
+    def something(self) -> bool:
+        """Some of it is known."""
+        return bool(self.text)
+
+    def unheard(self) -> bool:
+        """A transcript is still missing."""
+        return bool(self._unheard)
+
+    def unanswered(self) -> bool:
+        """Nothing new was said, but the turn before was never answered: a cough cut the answer off."""
+        return self._unanswered
+
+    def only_stop(self) -> bool:
+        """The agent was interrupted to make it stop, and for nothing else."""
+        return self._interrupted and not self._unheard and weigh(self.text) is Overlap.STOP
+
+    def due_words(self) -> bool:
+        """Only the transcript was missing, and it has words."""
+        return self._due and self.words()
+
+    def due_stop(self) -> bool:
+        """Only the transcript was missing, and it says stop."""
+        return self._due and self.only_stop()
+
+    def due_unanswered(self) -> bool:
+        """Only the transcript was missing; it is empty, and the turn before was never answered."""
+        return self._due and not self._unheard and self._unanswered
+
+    def due_nothing(self) -> bool:
+        """Only the transcript was missing, and it is empty."""
+        return self._due and not self._unheard
+
+    def worth_a_draft(self) -> bool:
+        """All that was said is known, and its answer is not being prepared yet."""
+        return self.patience.drafts and not self._due and self.words() and self._draft is None and not self.only_stop()
+
+    # -- what rows ask: the reply, and who speaks over it ----------------------------------------------------
+
+    def apologising(self) -> bool:
+        """The reply that failed was itself an apology."""
+        return self._phrase is Phrase.APOLOGY
+
+    def interruptible(self) -> bool:
+        """Speech may stop this reply."""
+        return self._policy is Interruption.CUT and not self.patience.manual
+
+    def not_heard_yet(self) -> bool:
+        """No sound of this reply has left, and speech may stop it."""
+        return not self._audible
+
+    def at_once(self) -> bool:
+        """Any speech withdraws an answer that is still being prepared."""
+        return self.interruptible() and self.patience.thinking_s <= 0
+
+    def spoken_into(self) -> bool:
+        """The person is speaking, and may."""
+        return self._speaking and self.interruptible()
+
+    def interrupts(self) -> bool:
+        """Real words, and the person is done with them."""
+        return not self._speaking and self.interruptible() and self._overlap >= Overlap.WORDS
+
+    def interrupts_still(self) -> bool:
+        """Real words, more than one unless it is a word for "stop", and the person goes on."""
+        if not (self._speaking and self.interruptible() and self._overlap >= Overlap.WORDS):
+            return False
+        text = self._overlap_text or ""
+        return starts_with_stop(text) or len(words(text)) > 1
+
+    def meant_nothing(self) -> bool:
+        """A cough, a click, a "mhm" or our own echo, and it is over; the reply was being heard."""
+        return self._audible and self.meant_nothing_yet()
+
+    def meant_nothing_yet(self) -> bool:
+        """The same, before the reply was heard."""
+        return not self._speaking and not self._unheard and self._overlap < Overlap.WORDS
+
+    def wordless(self) -> bool:
+        """It goes on, but a recogniser that listened found no words in it."""
+        return self._audible and self._overlap_text is not None and self._overlap < Overlap.WORDS
+
+    def ducked(self) -> bool:
+        """The reply is softer, but has not fallen silent; the person still speaks."""
+        return self._speaking and self._audible and not self._held
+
+    def silent(self) -> bool:
+        """The reply has fallen silent in order to listen."""
+        return self._held and self._audible
+
+    def inconclusive(self) -> bool:
+        """The person is done, and their words never came."""
+        return not self._speaking
+
+    def said_meanwhile(self) -> bool:
+        """Something was said while a reply that is to be answered after was spoken."""
+        return self._policy is Interruption.AFTER and bool(self._unheard or self.text)
+
+    def line_is_dead(self) -> bool:
+        """The person is silent, and has not been asked often enough yet."""
+        return self._reprompts < self.patience.most_reprompts

@@ -1,0 +1,137 @@
+"""Is this pause the end of the turn? How much silence it takes, by what is known so far.
+
+Pure: no clock, no model, no I/O. Three witnesses are heard: the sound (`agent.engines.protocols.TurnDetector`), the
+words (`agent.listening.last_words`), and the language model, which knows how likely a message ends where this one
+stands. None is enough by itself: `python -m bench.endpointing` prints what each is worth. Sound and language model
+are added as log odds, as independent witnesses are; what the sum says is the silence to wait for:
+
+===========  ==================  =========================================================================
+judgement    silence             for example
+===========  ==================  =========================================================================
+sure         ``sure_ms``         "What is the capital of France?"
+likely       ``endpointing_ms``  the text is complete and the voice hangs, or the other way round
+doubtful     midway to limit     "My number is 555", "Please invite Anna"
+unfinished   ``limit_ms``        "Tell me the", "I need eggs,"; it adapts to the speaker's own pauses
+===========  ==================  =========================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from enum import Enum
+
+from agent.listening.last_words import FULL_STOPS, dictated, unfinished
+
+ASK_MS = (96,)
+"""silences at which to ask the turn detector. Once is enough, and later it is no wiser: the longer the silence, the
+more it takes any pause for the end (area under its curve 0.82 at 64 and 128 ms, 0.81 at 200, 0.76 at 500)"""
+SOUND, WORDS, BIAS = 0.4, 0.6, 0.5
+"""weights of the log odds, by logistic regression over pauses and ends of `bench.turn_cases`"""
+SURE, LIKELY, DOUBTFUL = 1.2, 0.5, -1.0
+"""least log odds of each judgement; below is unfinished"""
+FINISHED = 0.35
+"""the language model's probability from which its word counts for more than a table of last words"""
+PUNCTUATED, UNPUNCTUATED, UNHEARD = 0.3, 0.1, 0.15
+"""what stands in for the language model's probability: of a text with a full stop, without one, and of no text"""
+PAUSES = 32
+"""of the speaker's, that are remembered"""
+SHORTEST_PAUSE_S = 0.4
+"""a shorter one is the rhythm of speech, not patience"""
+QUANTILE, MARGIN_S = 0.9, 0.2
+"""the limit is this quantile of the speaker's pauses, and so much more"""
+LEAST, MOST = 0.8, 1.6
+"""the adapted limit, relative to ``limit_ms``"""
+
+
+class Judgement(Enum):
+    """How sure it is that the turn is over."""
+
+    SURE = "sure"
+    LIKELY = "likely"
+    DOUBTFUL = "doubtful"
+    UNFINISHED = "unfinished"
+
+
+class Endpointing:
+    """One person's: keeps nothing but how long this person's pauses are.
+
+    :param sure_ms: silence when all that is known says that the turn is over.
+    :param endpointing_ms: silence when it is likely.
+    :param limit_ms: silence when the person has not finished: nobody waits longer, but for a slow speaker.
+    :raises ValueError: if they are not in this order.
+    """
+
+    def __init__(self, *, sure_ms: int = 200, endpointing_ms: int = 700, limit_ms: int = 1500) -> None:
+        if not 0 < sure_ms <= endpointing_ms <= limit_ms:
+            raise ValueError(
+                f"need 0 < sure_ms <= endpointing_ms <= limit_ms, not {sure_ms}, {endpointing_ms}, {limit_ms}"
+            )
+        self._sure_s, self._likely_s, self._default_s = sure_ms / 1000, endpointing_ms / 1000, limit_ms / 1000
+        # Until enough of this person's pauses are known, some that make the limit what was set.
+        self._pauses: deque[float] = deque([self._default_s - MARGIN_S] * (PAUSES // 4), maxlen=PAUSES)
+        self._limit_s = self._default_s
+
+    @property
+    def limit_s(self) -> float:
+        """Silence, in s, that ends any turn; adapted to the speaker."""
+        return self._limit_s
+
+    def wait_s(
+        self, probability: float | None, text: str | None, language: str = "", *, complete: float | None = None
+    ) -> float:
+        """Silence, in s from the last sound, that makes this pause the end of the turn, by what is known now.
+
+        Ask again when more becomes known; the newest answer counts.
+
+        :param probability: the turn detector's; None while not known, or without one.
+        :param text: of the turn so far; None while not known, "" if nothing was understood.
+        :param language: ISO 639-1 of the text; "" if unknown.
+        :param complete: the language model's probability that a message ends here; None if not known.
+        """
+        match judge(probability, text, language, complete=complete):
+            case Judgement.SURE:
+                return self._sure_s
+            case Judgement.LIKELY:
+                return self._likely_s
+            case Judgement.DOUBTFUL:
+                return (self._likely_s + self._limit_s) / 2
+            case Judgement.UNFINISHED:
+                return self._limit_s
+
+    def went_on(self, pause_s: float) -> None:
+        """The person went on in the same turn after so much silence."""
+        if pause_s < SHORTEST_PAUSE_S:
+            return
+        self._pauses.append(pause_s)
+        high = sorted(self._pauses)[math.ceil(QUANTILE * len(self._pauses)) - 1]
+        self._limit_s = min(max(high + MARGIN_S, LEAST * self._default_s), MOST * self._default_s)
+        self._limit_s = max(self._limit_s, self._likely_s)
+
+
+def judge(
+    probability: float | None, text: str | None, language: str = "", *, complete: float | None = None
+) -> Judgement:
+    """What `Endpointing.wait_s` goes by; its parameters."""
+    if text is None:
+        # No answer can be made without the text, so nothing is lost by not being sure of what will come.
+        return Judgement.LIKELY if probability is not None and probability > 0.5 else Judgement.DOUBTFUL
+    if unfinished(text, language) and (complete is None or complete < FINISHED):
+        return Judgement.UNFINISHED
+    if complete is None or not text:
+        complete = UNHEARD if not text else PUNCTUATED if text.strip().endswith(FULL_STOPS) else UNPUNCTUATED
+    if len(text.split()) == 1:
+        # "Yes." and "Hello." are answers, but more often in print the beginning of one.
+        complete = max(complete, PUNCTUATED)
+    sum_of_odds = SOUND * _log_odds(0.5 if probability is None else probability) + WORDS * _log_odds(complete) + BIAS
+    if sum_of_odds < DOUBTFUL:
+        return Judgement.UNFINISHED
+    if sum_of_odds < LIKELY or dictated(text, language):
+        return Judgement.DOUBTFUL
+    return Judgement.SURE if sum_of_odds >= SURE else Judgement.LIKELY
+
+
+def _log_odds(probability: float) -> float:
+    """Natural; kept within what 0.3 % and 99.7 % give, so that no witness decides alone."""
+    probability = min(max(probability, 0.003), 0.997)
+    return math.log(probability / (1.0 - probability))
