@@ -88,6 +88,8 @@ class Line:
     """throw away what the transport still holds of the agent's speech"""
     sealed: Callable[[], None]
     """the turn is over: what is said from now on is a new utterance"""
+    undecided: Callable[[], bool]
+    """whether it is open if the pause is the end of the turn, and the words may tell"""
     completed: Callable[[float], None]
     """the probability that what was said in this pause's turn is a complete message"""
     delay_s: Callable[[], float]
@@ -283,8 +285,8 @@ class Conversation:
                 self._cut(action, now)
 
     async def _consider(self, prompt: Sequence[Message], timeline: Timeline) -> AsyncGenerator[Clause, None]:
-        """Answer what may be the whole turn; the model that answers has judged first, which is most of its reading."""
-        if self._reader is not None and self._reader is self._llm:
+        """Answer what may be the whole turn. The model that answers is first asked whether it is, if that is open."""
+        if self._reader is self._llm:
             await self._judge(self._llm, prompt)
         async with aclosing(think(self._llm, prompt, timeline, self.voice.language)) as clauses:
             async for clause in clauses:
@@ -292,9 +294,10 @@ class Conversation:
 
     async def _judge(self, reader: LanguageModel, prompt: Sequence[Message]) -> None:
         """Say whether what was said reads like a whole turn."""
-        complete = await reader.ends(prompt)
-        if complete is not None:
-            self._line.completed(complete)
+        if self._line.undecided():
+            complete = await reader.ends(prompt)
+            if complete is not None:
+                self._line.completed(complete)
 
     def _open_turn(self, at: float) -> None:
         self._turn_id = new_id("item")

@@ -23,6 +23,7 @@ from agent.machine import Machine, Phase
 from agent.metrics import Metrics
 from agent.realtime.session import Session
 from agent.settings import Settings
+from agent.speaking.playout import Playout
 from agent.speaking.voice import Voice
 from agent.transports.p2p import PeerConnection
 
@@ -82,6 +83,7 @@ class Room:
             line=Line(
                 flush=connection.flush,
                 sealed=lambda: self._listener.seal(),
+                undecided=lambda: self._listener.undecided,
                 completed=lambda probability: self._listener.completed(probability),
                 delay_s=lambda: connection.delay_s,
             ),
@@ -156,21 +158,50 @@ class Room:
             self._conversation.post(Greet())
 
     async def _tick(self) -> None:
-        """Every 20 ms, by absolute deadlines: play what there is to play."""
+        """Every 20 ms, by absolute deadlines: play what there is to play.
+
+        The first speech of a reply does not wait for its tick: the tick comes to it, and what the stream is ahead by
+        then is given back in the next silence, a tick at a time.
+        """
         loop = asyncio.get_running_loop()
+        playout = self._conversation.playout
         due = loop.time()
+        ahead_s = 0.0
         count = 0
         while True:
-            self._connection.play(self._conversation.playout.read())
+            frame = playout.read()
+            self._connection.play(frame)
             count += 1
             if count % WATCH_TICKS == 0:
                 self._conversation.watch()
             due += TICK_S
+            if ahead_s >= TICK_S and not frame.any():
+                ahead_s -= TICK_S
+                due += TICK_S
             late = loop.time() - due
             if late > TICK_S:
                 self._metrics.overruns.inc()
                 due += late - TICK_S  # one frame is caught up on; the rest is time that has passed
-            await asyncio.sleep(max(0.0, -late))
+            if await self._woken(playout, due):
+                ahead_s += due - loop.time()
+                due = loop.time()
+
+    @staticmethod
+    async def _woken(playout: Playout, due: float) -> bool:
+        """Wait until then; true if a reply's first speech came before."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bool] = loop.create_future()
+
+        def end(early: bool) -> None:
+            if not waiting.done():
+                waiting.set_result(early)
+
+        timer = loop.call_at(due, end, False)
+        playout.wake = lambda: end(True)
+        try:
+            return await waiting
+        finally:
+            timer.cancel()
 
 
 def patience(settings: Settings) -> Patience:

@@ -94,8 +94,8 @@ class LlmSettings(EngineSettings):
     """base URL of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; "" runs the embedded one"""
     api_key: SecretStr = SecretStr("")
     history_chars: int = Field(0, ge=0)
-    """of the conversation that the model is given; past it the older half is forgotten. 0 chooses: 2400 for the embedded
-    one, whose every token costs more the longer its prompt is, 24000 for a server's"""
+    """of the conversation that the model is given; past it the older half is forgotten. 0 chooses: 2400 for the
+    embedded one, whose every token costs more the longer its prompt is, 24000 for a server's"""
 
 
 class TtsSettings(EngineSettings):
@@ -122,9 +122,9 @@ class TurnSettings(EngineSettings):
     """silence after which a pause is noticed and judged"""
     sure_ms: int = Field(200, ge=32, le=5000)
     """silence that ends a turn which is surely over"""
-    endpointing_ms: int = Field(700, ge=100, le=10000)
+    endpointing_ms: int = Field(650, ge=100, le=10000)
     """silence that ends a turn which is probably over; without a detector, every turn"""
-    limit_ms: int = Field(1500, ge=100, le=20000)
+    limit_ms: int = Field(1700, ge=100, le=20000)
     """silence that ends a turn which sounds unfinished; a speaker who pauses for longer is given longer"""
     thinking_ms: int = Field(0, ge=0, le=3000)
     """speech that withdraws an answer which is not audible yet; meanwhile it is held back"""

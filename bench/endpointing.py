@@ -21,7 +21,7 @@ from agent.audio import EAR_RATE, F32, WIRE_RATE, resample, to_wave
 from agent.engines.asr.whisper import Whisper
 from agent.engines.turn.smart_turn import SmartTurn
 from agent.engines.vad.silero import Silero
-from agent.listening.endpointing import ASK_MS, Endpointing
+from agent.listening.endpointing import Endpointing
 from agent.listening.gate import Gate
 from agent.listening.level import Leveller
 from agent.listening.segmenter import PREFIX_MS, Ended, Segmenter
@@ -29,7 +29,9 @@ from bench.message_ends import probabilities
 from bench.report import machine, quantile, save, table
 from bench.turn_cases import TurnCase, turns
 
-ASKED_MS = (64, 96, 200, 500)
+ASKED_MS = (64, 128, 200, 500)
+ASKED_AT_MS = 64
+"""by the voice activity detector, `agent.listening.endpointing.ASK_MS` by level"""
 TEXT_S = 0.35
 """silence by which the text is there: noticed after 128 ms, recognised in 220"""
 AUDIBLE_S = 0.15
@@ -71,7 +73,7 @@ def pauses(case: TurnCase, vad: Silero, detector: SmartTurn, asr: Whisper) -> li
             def sound(ms: int, at_s: float = moment.at_s) -> F32:
                 return wave[begin : round((at_s + ms / 1000) * EAR_RATE)]
 
-            pause = Pause(for_s, asr.transcribe(sound(ASK_MS[0]), language="en", prompt="").text)
+            pause = Pause(for_s, asr.transcribe(sound(ASKED_AT_MS), language="en", prompt="").text)
             asked = [ms for ms in ASKED_MS if for_s is None or ms <= 1000 * for_s + 32]
             pause.probabilities = {ms: detector.finished(sound(ms)) for ms in asked}
             found.append(pause)
@@ -120,7 +122,7 @@ def main() -> None:
     header = ["asked at ms", "where", "n", "p10", "p25", "p50", "p75", "p90"]
     print("The turn detector by itself:\n\n" + table(header, rows))
 
-    rule, ms = Endpointing(), ASK_MS[0]
+    rule, ms = Endpointing(), ASKED_AT_MS
 
     def sound(pause: Pause) -> float | None:
         known = [at for at in pause.probabilities if at <= ms]

@@ -20,7 +20,8 @@ from agent.caller import Caller, trimmed
 from agent.transports.aiortc_private import gather_only
 from bench.report import machine, quantile, save, table
 from bench.server import Server
-from bench.speech import Clip, english, questions
+from bench.speech import Clip, questions
+from bench.turn_cases import recorded
 
 MISSED_S = 10.0
 STAGES = ("pause", "transcript", "judged", "endpoint", "first_delta", "first_clause", "first_audio", "audible")
@@ -52,10 +53,10 @@ async def measure(turns: int, clips: list[Clip], settings: dict[str, str]) -> li
 
 def varied(only: str | None) -> list[Clip]:
     """Questions by the TTS and recordings of people, in turn."""
-    asked, recorded = questions(), english(longest_s=6.5)
+    asked, said = questions(), recorded(longest_s=9.0)
     if only is not None:
-        return asked if only == "questions" else recorded
-    return [clip for pair in zip(itertools.cycle(asked), recorded, strict=False) for clip in pair]
+        return asked if only == "questions" else said
+    return [clip for pair in zip(itertools.cycle(asked), said, strict=False) for clip in pair]
 
 
 def show(turns: list[dict[str, Any]]) -> dict[str, object]:

@@ -19,7 +19,7 @@ import numpy as np
 from agent.audio import F32, I16, WIRE_RATE, read_audio
 from agent.caller import NOISE_DBFS
 from bench import turn_cuts
-from bench.speech import QUESTIONS, RECORDINGS, SENTENCES, spoken
+from bench.speech import QUESTIONS, RECORDINGS, SENTENCES, Clip, english, spoken
 from bench.turn_cuts import Pause, Text
 
 PAUSES_S = (0.3, 0.5, 0.8, 1.1, 1.5)
@@ -81,6 +81,16 @@ class TurnCase:
 def turns() -> list[TurnCase]:
     """All turns, grouped by kind."""
     return [*_whole(), *_paused(), *_digits(), *_texts()]
+
+
+def recorded(longest_s: float) -> list[Clip]:
+    """The clean English recordings, at one level and cut to what is said; sentences by the TTS where there are none."""
+    clips = []
+    for clip in english(longest_s=longest_s):
+        pcm = levelled(clip.pcm)
+        known = clip.name if clip.name in turn_cuts.RECORDINGS else ""
+        clips.append(Clip(clip.name, pcm[loud_span(pcm)[0] : _end(known, pcm)], clip.text))
+    return clips
 
 
 # -- the kinds -----------------------------------------------------------------------------------------------

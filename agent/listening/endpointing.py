@@ -21,17 +21,25 @@ import math
 from collections import deque
 from enum import Enum
 
-from agent.listening.last_words import FULL_STOPS, dictated, unfinished
+from agent.listening.last_words import FULL_STOPS, dictated, listed, unfinished
 
-ASK_MS = (96,)
-"""silences at which to ask the turn detector. Once is enough, and later it is no wiser: the longer the silence, the
-more it takes any pause for the end (area under its curve 0.82 at 64 and 128 ms, 0.81 at 200, 0.76 at 500)"""
+ASK_MS = 128
+"""silence by level, some 64 by the voice activity detector, at which to ask the turn detector. Once is enough, and
+later it is no wiser: the longer the silence, the more it takes any pause for the end (area under its curve 0.82 at 64
+and 128 ms, 0.81 at 200, 0.76 at 500)"""
 SOUND, WORDS, BIAS = 0.4, 0.6, 0.5
 """weights of the log odds, by logistic regression over pauses and ends of `bench.turn_cases`"""
-SURE, LIKELY, DOUBTFUL = 1.2, 0.5, -1.0
+SURE, LIKELY, DOUBTFUL = 1.2, -0.4, -1.2
 """least log odds of each judgement; below is unfinished"""
+CLEAR = 1.3
+"""log odds, of sound and words alone, from which the language model is not asked: its view costs 50 ms, and where these
+two are so sure it was more often wrong than they were"""
+NO_LIST = 0.6
+"""log odds from which what looks like a list is none"""
 FINISHED = 0.35
 """the language model's probability from which its word counts for more than a table of last words"""
+CONCEIVABLE = 0.02
+"""the language model's probability above which a single word may be a whole message"""
 PUNCTUATED, UNPUNCTUATED, UNHEARD = 0.3, 0.1, 0.15
 """what stands in for the language model's probability: of a text with a full stop, without one, and of no text"""
 PAUSES = 32
@@ -62,7 +70,7 @@ class Endpointing:
     :raises ValueError: if they are not in this order.
     """
 
-    def __init__(self, *, sure_ms: int = 200, endpointing_ms: int = 700, limit_ms: int = 1500) -> None:
+    def __init__(self, *, sure_ms: int = 200, endpointing_ms: int = 650, limit_ms: int = 1700) -> None:
         if not 0 < sure_ms <= endpointing_ms <= limit_ms:
             raise ValueError(
                 f"need 0 < sure_ms <= endpointing_ms <= limit_ms, not {sure_ms}, {endpointing_ms}, {limit_ms}"
@@ -113,22 +121,39 @@ def judge(
     probability: float | None, text: str | None, language: str = "", *, complete: float | None = None
 ) -> Judgement:
     """What `Endpointing.wait_s` goes by; its parameters."""
+    if clear(probability, text, language):
+        return Judgement.SURE
     if text is None:
         # No answer can be made without the text, so nothing is lost by not being sure of what will come.
         return Judgement.LIKELY if probability is not None and probability > 0.5 else Judgement.DOUBTFUL
     if unfinished(text, language) and (complete is None or complete < FINISHED):
         return Judgement.UNFINISHED
+    odds = _odds(probability, text, complete)
+    if odds < DOUBTFUL:
+        return Judgement.UNFINISHED
+    if odds < LIKELY or dictated(text, language) or (listed(text) and odds < NO_LIST):
+        return Judgement.DOUBTFUL
+    return Judgement.SURE if odds >= SURE else Judgement.LIKELY
+
+
+def clear(probability: float | None, text: str | None, language: str = "") -> bool:
+    """Whether sound and words leave no doubt that the turn is over."""
+    if probability is None or not text:
+        return False
+    if unfinished(text, language) or dictated(text, language) or listed(text):
+        return False
+    # One word alone is what the language model is best at: "However" never is a message.
+    return len(text.split()) > 1 and _odds(probability, text, None) >= CLEAR
+
+
+def _odds(probability: float | None, text: str, complete: float | None) -> float:
+    """Log odds that the turn is over."""
     if complete is None or not text:
         complete = UNHEARD if not text else PUNCTUATED if text.strip().endswith(FULL_STOPS) else UNPUNCTUATED
-    if len(text.split()) == 1:
-        # "Yes." and "Hello." are answers, but more often in print the beginning of one.
+    if len(text.split()) == 1 and complete > CONCEIVABLE:
+        # "Yes." and "Hello." are answers, but more often in print the beginning of one. "However" never is one.
         complete = max(complete, PUNCTUATED)
-    sum_of_odds = SOUND * _log_odds(0.5 if probability is None else probability) + WORDS * _log_odds(complete) + BIAS
-    if sum_of_odds < DOUBTFUL:
-        return Judgement.UNFINISHED
-    if sum_of_odds < LIKELY or dictated(text, language):
-        return Judgement.DOUBTFUL
-    return Judgement.SURE if sum_of_odds >= SURE else Judgement.LIKELY
+    return SOUND * _log_odds(0.5 if probability is None else probability) + WORDS * _log_odds(complete) + BIAS
 
 
 def _log_odds(probability: float) -> float:

@@ -57,6 +57,11 @@ _ANNOUNCED = re.compile(
     r"\b(number|code|pin|password|postcode|zip|account|booking|nummer|numéro|número|código)\b", re.IGNORECASE
 )
 
+_SPELLING = re.compile(r"\bspell(?:ed|s|ing|t)?\b", re.IGNORECASE)
+_LIST_BEGUN = re.compile(
+    r"^on (?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:buy|invite|pack)\b(?:\W+\w+){1,4}\W*$", re.IGNORECASE
+)
+
 
 def unfinished(text: str, language: str) -> bool:
     """Whether more is bound to follow: a hanging end, or a last word like "the" or "because".
@@ -76,13 +81,12 @@ def unfinished(text: str, language: str) -> bool:
 def dictated(text: str, language: str) -> bool:
     """Whether a number or a name is being spelled, or things are being listed: the next part may follow.
 
-    True for "555-01", "4, 2", "M-E", "My number is 42", "Invite Anna, Peter, my sister", "First, we eat"; not for "25",
-    "in 1945", "It is 5 miles", "Anna, Peter, and my sister".
+    True for "555-01", "4, 2", "M-E", "My number is 42", "First, we eat"; not for "25", "in 1945", "It is 5 miles".
     """
     text = text.strip()
     if text.endswith(("?", "？")):
         return False
-    if _opened(text, language) or _listed(text):
+    if _opened(text, language) or _SPELLING.search(text) or (language == "en" and _begun(text)):
         return True
     run: list[str] = []
     for piece in reversed([piece for piece in re.split(r"[\s,.\-–!]+", text) if piece]):
@@ -106,7 +110,13 @@ def _opened(text: str, language: str) -> bool:
     return first in _TABLES[language][2] and not _AFTER_AN_OPENER.search(text)
 
 
-def _listed(text: str) -> bool:
-    """Whether it ends in items of a list without the "and" that comes before the last."""
+def _begun(text: str) -> bool:
+    """Whether it begins what is usually a list, and no "and" has come yet: "We have to buy paint"."""
+    return bool(_LIST_BEGUN.search(text)) and not _JOINED.search(text)
+
+
+def listed(text: str) -> bool:
+    """Whether it ends in what may be items of a list, without the "and" that comes before the last. "Not now, Tom, said
+    Anna" looks like one, too."""
     items = [item.strip() for item in text.rstrip(".!").split(",")]
     return len(items) > 2 and all(0 < len(item.split()) < 3 for item in items[-2:]) and not _JOINED.search(items[-1])

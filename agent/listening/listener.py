@@ -27,7 +27,7 @@ JOIN_S = 1.0
 """Speech that goes on within this time after a pause belongs to the same utterance, and is recognised as one."""
 UTTERANCE_LIMIT_S = 60.0
 """An utterance keeps at most this much sound; of a longer one, the beginning is forgotten."""
-PART_S = 8.0
+PART_S = 5.0
 """Sound of an utterance from which it is cut at its next pause, so that its beginning is not decoded again and again;
 shorter pieces would lose context that the recogniser hears by."""
 TURN_GAP_S = 5.0
@@ -40,7 +40,7 @@ DIP_MS = 64
 """Silence, two windows, after which what was said is decoded on suspicion: a stop consonant is silent for less."""
 PAUSE_MS = 96
 """Silence after which it is decoded even beside an earlier decode that has been overtaken."""
-PARTIAL_S = 0.8
+PARTIAL_S = 0.55
 """Between two decodes of speech that does not pause."""
 EAGER_FIRST_S, EAGER_S = 0.3, 0.25
 """Speech after which words are looked for while the agent speaks, and new speech until they are looked for again."""
@@ -134,6 +134,11 @@ class Listener:
         """Whether what was said so far reads like a complete message, 0..1: one more witness of the pause."""
         self._pauses.completed(probability)
 
+    @property
+    def undecided(self) -> bool:
+        """It is open whether the present pause is the end of the turn, and words may tell."""
+        return self._pauses.undecided
+
     def finish(self) -> None:
         """The person has let go of the button: what was said until now is all, however short the pause."""
         if self._group is not None and (ended := self._segmenter.finish()) is not None:
@@ -179,8 +184,9 @@ class Listener:
     def _between(self, overlapped: bool) -> None:
         """Nothing begins and nothing ends; but something may be known sooner."""
         if not self._speaking:
-            self._pauses.grow(self._position, self._tasks())
+            self._pauses.grow(self._final, self._position, self._tasks())
             return
+        self._pauses.grow(self._until, self._position, self._tasks())
         silence_ms = (self._position - self._until) * 1000 // EAR_RATE
         if silence_ms >= DIP_MS or self._position > self._segmenter.until:
             self._decode(Urgency.PAUSE if silence_ms >= PAUSE_MS else Urgency.DIP)
@@ -235,7 +241,7 @@ class Listener:
         if self._ended is None:
             for window in self._prefix:
                 self._pauses.hear(window)
-        self._pauses.went_on(round(at * EAR_RATE))
+        self._pauses.went_on(None if self._ended is None else at - self._ended / EAR_RATE)
         self._speaking = True
         first_s = EAGER_S - EAGER_FIRST_S + SPEECH_MS / 1000 if self._overlapped() else 0.0
         self._decoded_at = self._position - round(first_s * EAR_RATE)
@@ -245,8 +251,8 @@ class Listener:
         self._speaking = False
         self._ended, self._final = round(at * EAR_RATE), self._until
         self._post(SpeechEnded(self.speaker, self._utterance, at, age_s=self._now - at))
-        self._pauses.began(self._ended)
-        self._pauses.grow(self._position, self._tasks())
+        self._pauses.began(self._final)
+        self._pauses.grow(self._final, self._position, self._tasks())
         if self._transcriber.knows(self._final):
             self._tell()
         else:

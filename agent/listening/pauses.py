@@ -14,7 +14,7 @@ import numpy as np
 from agent.audio import EAR_RATE, F32
 from agent.engines.protocols import TurnDetector
 from agent.engines.threads import call
-from agent.listening.endpointing import ASK_MS, Endpointing
+from agent.listening.endpointing import ASK_MS, Endpointing, clear
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +43,9 @@ class Pauses:
         seconds = detection.detector.seconds if detection else 0.0
         self._sound: deque[F32] = deque(maxlen=round(seconds * EAR_RATE / window) + 1)
         self._until: int | None = None  # where the present pause began
-        self._asked = 0
+        self._asked: int | None = None  # where the silence began about which the detector was asked last
         self._asking: asyncio.Task[None] | None = None
-        self._probability: float | None = None
+        self._probability: float | None = None  # what it said
         self._text: str | None = None
         self._complete: float | None = None
         self._language = ""
@@ -60,16 +60,21 @@ class Pauses:
         self._sound.clear()
         self._end()
 
-    def went_on(self, position: int) -> None:
-        """The person went on, at this position in samples at EAR_RATE."""
-        if self._until is not None:
-            self._endpointing.went_on((position - self._until) / EAR_RATE)
+    def went_on(self, after_s: float | None) -> None:
+        """The person went on, after a pause of so many s; None if it was none of this turn's."""
+        if self._until is not None and after_s is not None:
+            self._endpointing.went_on(after_s)
         self._end()
 
     def began(self, until: int) -> None:
         """A pause was noticed; the last sound ended at this position."""
-        self._end()
-        self._until = until
+        self._until, self._text, self._complete, self._wait_s = until, None, None, None
+        self._judge()
+
+    @property
+    def undecided(self) -> bool:
+        """Sound and words leave it open whether this is the end."""
+        return self._detection is not None and not clear(self._known(), self._text, self._language)
 
     def read(self, text: str, language: str) -> None:
         """All that was said in the turn, now that it is known."""
@@ -81,17 +86,15 @@ class Pauses:
         self._complete = probability
         self._judge()
 
-    def grow(self, position: int, group: asyncio.TaskGroup) -> None:
-        """It is this position, and still silent."""
-        if self._until is None or self._detection is None or self._asked >= len(ASK_MS):
+    def grow(self, until: int, position: int, group: asyncio.TaskGroup) -> None:
+        """It is this position, and it has been silent since that one; a pause or not yet."""
+        if self._detection is None or until == self._asked or (position - until) * 1000 < ASK_MS * EAR_RATE:
             return
-        if (position - self._until) * 1000 < ASK_MS[self._asked] * EAR_RATE:
-            return
-        if self._asking is not None and not self._asking.done():
-            return
-        self._asked += 1
+        if self._asking is not None:
+            self._asking.cancel()
+        self._asked, self._probability = until, None
         wave = np.concatenate(list(self._sound)) if self._sound else np.zeros(0, np.float32)
-        self._asking = group.create_task(self._ask(self._detection, self._until, wave), name="turn detector")
+        self._asking = group.create_task(self._ask(self._detection, until, wave), name="turn detector")
 
     async def _ask(self, detection: Detection, until: int, wave: F32) -> None:
         try:
@@ -99,22 +102,26 @@ class Pauses:
         except Exception:  # without a judgement the pause is timed
             log.exception("the turn detector failed; pauses are timed")
             return
-        if until == self._until:
+        if until == self._asked:
             self._probability = probability
             self._judge()
+
+    def _known(self) -> float | None:
+        """What the detector said about this pause, if it has."""
+        return self._probability if self._asked == self._until else None
 
     def _judge(self) -> None:
         if self._until is None or self._detection is None:
             return
-        known = self._probability, self._text, self._language
+        known = self._known(), self._text, self._language
         wait_s = self._endpointing.wait_s(*known, complete=self._complete)
         if wait_s != self._wait_s:
             self._wait_s = wait_s
             self._judged(wait_s)
 
     def _end(self) -> None:
-        self._until = self._probability = self._text = self._complete = self._wait_s = None
-        self._asked = 0
+        self._until = self._text = self._complete = self._wait_s = None
+        self._asked = self._probability = None
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None

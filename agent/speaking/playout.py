@@ -122,6 +122,8 @@ class Playout:
         self._held = False
         self.starved = 0
         """ticks in a row that found nothing to play in the middle of a reply"""
+        self.wake: Callable[[], None] = lambda: None
+        """called when a reply's first speech can be read, which need not wait for the next tick"""
 
     def open(self, audible: Callable[[], None], *, held: bool = False) -> PlayoutWriter:
         """A writer for a new reply; the one before it is closed.
@@ -141,8 +143,11 @@ class Playout:
     def push(self, pcm: I16) -> None:
         """Queue int16 (n,); only for `PlayoutWriter`."""
         if len(pcm):
+            first = not self.queued and not self.position and not self._held
             self._chunks.append(pcm)
             self.queued += len(pcm)
+            if first:
+                self.wake()
 
     def read(self) -> I16:
         """The next tick: int16 (TICK_SAMPLES,), silence where there is no speech."""
@@ -189,8 +194,11 @@ class Playout:
         if self._held and self.position:
             self._rewind()
             self._gain = 0.0  # a ramp over one tick
+        first = self._held and self.queued and not self.position
         self._held = False
         self._target = 1.0
+        if first:
+            self.wake()
 
     def heard(self, delay_samples: int = 0) -> Heard:
         """What has reached the ear of the current reply, if sound takes ``delay_samples`` to get there."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.listening.endpointing import Endpointing, Judgement, judge
+from agent.listening.endpointing import Endpointing, Judgement, clear, judge
 from agent.listening.last_words import dictated, unfinished
 
 probabilities = st.none() | st.floats(0.0, 1.0)
@@ -47,8 +47,17 @@ def test_the_language_model_may_overrule_the_table_of_last_words() -> None:
 
 
 def test_what_the_language_model_takes_for_a_fragment_is_not_sure() -> None:
-    assert judge(0.98, "Author of the danger.", "en") is Judgement.SURE
-    assert judge(0.98, "Author of the danger.", "en", complete=0.005) not in (Judgement.SURE, Judgement.LIKELY)
+    assert judge(0.9, "Author of the danger.", "en", complete=0.9) is Judgement.SURE
+    assert judge(0.9, "Author of the danger.", "en", complete=0.005) not in (Judgement.SURE, Judgement.LIKELY)
+
+
+def test_where_sound_and_words_leave_no_doubt_the_language_model_is_not_asked() -> None:
+    assert clear(0.98, "Where do penguins live?", "en")
+    assert judge(0.98, "Where do penguins live?", "en", complete=0.01) is Judgement.SURE
+    for probability, text in ((None, "Where do they live?"), (0.7, "Where do they live?"), (0.99, None), (0.99, "")):
+        assert not clear(probability, text, "en")
+    for text in ("I need the", "However.", "My number is 555.", "Anna, Peter, my sister."):
+        assert not clear(0.99, text, "en"), text
 
 
 def test_a_question_may_end_in_a_preposition() -> None:
@@ -135,7 +144,7 @@ def test_gaps_between_words_are_no_patience() -> None:
     endpointing = Endpointing()
     for _ in range(50):
         endpointing.went_on(0.2)
-    assert endpointing.limit_s == 1.5
+    assert endpointing.limit_s == 1.7
 
 
 @pytest.mark.parametrize("order", [(0, 500, 1500), (600, 500, 1500), (200, 1600, 1500)])

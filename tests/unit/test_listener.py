@@ -181,7 +181,7 @@ async def test_a_monologue_is_not_decoded_from_its_beginning_at_every_pause(pers
     assert person.asr.prompts[-1], "what came before is told to the recogniser"
     last = person.of(Transcript)[-1]
     assert isinstance(last, Transcript)
-    assert len(last.text.split()) == 2, "and is in the text: one settled part, and the newest"
+    assert len(last.text.split()) >= 2, "and is in the text: settled parts, and the newest"
     assert {event.utterance for event in person.of(SpeechStarted)} == {1}  # type: ignore[union-attr]
 
 

@@ -33,7 +33,7 @@ async def message_end(ask: Ask, messages: Sequence[Message], extra: Mapping[str,
     """
     text = _PUNCTUATION.sub("", messages[-1].text)
     if not text or messages[-1].role != "user":
-        return None
+        return None  # of nobody's words
     turns = [{"role": message.role, "content": message.text} for message in (*messages[:-1], Message("user", text))]
     prompt = str((await ask("/apply-template", {"messages": turns}))["prompt"])
     prompt = prompt[: prompt.rindex(text) + len(text)]
