@@ -23,6 +23,15 @@ _BACKCHANNELS = frozenset(
     "はい ええ うん そう 嗯 对 好 是".split()
 )
 """single words that mean "go on" when nothing else is said (V. Yngve's term, 1970)"""
+_WORDS_BY_THEMSELVES = frozenset(
+    "no nope never what why who where when how which hello hey help sorry pardon repeat louder slower faster next "
+    "again more cancel skip back goodbye bye thanks question but actually because listen look please "
+    "nein doch was warum wer wo wann wie hallo hilfe nochmal lauter langsamer weiter aber "
+    "non pourquoi qui où quand comment allô encore mais qué por cómo cuándo dónde quién hola ayuda otra pero "
+    "não quê porquê quem onde como quando ajuda outra mas".split()
+)
+"""single words that are said in order to be answered. Any other that a recogniser makes of half a second over the
+agent's voice is more often a "right" or "mhm" that it misheard: "rate", "Mom", "Amen", "A-C"."""
 _BACKCHANNEL_PHRASES = frozenset(
     "i see,i know,got it,of course,oh really,is that so,i understand,makes sense,that makes sense,no way,"
     "all right,very good,ach so,je vois,bien sûr,por supuesto,thank you,uh huh,mm hmm,m hm".split(",")
@@ -61,6 +70,8 @@ def weigh(text: str) -> Overlap:
     if is_stop(said):
         return Overlap.STOP
     if all(word in _BACKCHANNELS for word in said) or " ".join(said) in _BACKCHANNEL_PHRASES:
+        return Overlap.BACKCHANNEL
+    if len(said) == 1 and said[0].isascii() and said[0] not in _WORDS_BY_THEMSELVES and not said[0].isdigit():
         return Overlap.BACKCHANNEL
     return Overlap.WORDS
 

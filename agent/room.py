@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 WATCH_S = 0.5
 """How often the line is looked at."""
+CHANNEL_S = 1.0
+"""How long the greeting waits for the client to be ready for its events."""
 WATCH_TICKS = 5
 """Captions follow the voice, and the watchdog looks, every 100 ms."""
 
@@ -155,6 +158,9 @@ class Room:
         """Speak first, as soon as the line is open, if there is something to say."""
         if self._settings.agent.greeting:
             await self._connection.connected.wait()
+            with suppress(TimeoutError):  # a client without a channel is greeted, too
+                async with asyncio.timeout(CHANNEL_S):
+                    await self._connection.channel_open()
             self._conversation.post(Greet())
 
     async def _tick(self) -> None:

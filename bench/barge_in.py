@@ -21,7 +21,8 @@ from agent.caller import AUDIBLE_DBFS, LOUD_DBFS, Caller, HeardFrame, trimmed
 from agent.transports.aiortc_private import gather_only
 from bench.report import machine, quantile, save, table
 from bench.server import Server
-from bench.speech import Clip, english, spoken
+from bench.speech import Clip, spoken
+from bench.turn_cases import recorded
 from tests.scripted_llm import scripted_llm
 
 ASK = "Please tell me a long story about the sea."
@@ -92,7 +93,8 @@ async def interrupt(url: str, ask: Clip, clip: Clip, listen_s: float, story: lis
         cleared = [e["at"] for e in caller.events[after:] if e["type"] == "output_audio_buffer.cleared"]
         started = [e["at"] for e in caller.events[after:] if e["type"] == "output_audio_buffer.started"]
         heard = [frame for frame in caller.ear.frames if frame.at >= first]
-    until = min((at for at in started if cleared and at > cleared[0]), default=float("inf"))
+    # The next answer's first packets overtake the event that announces it.
+    until = min((at - 0.1 for at in started if cleared and at > cleared[0]), default=float("inf"))
     old = [frame for frame in heard if frame.at < until]
     ducked = next(
         (
@@ -121,8 +123,8 @@ def softer(frame: HeardFrame, undisturbed: HeardFrame) -> bool:
 async def measure(turns: int) -> dict[str, list[Interruption]]:
     """That many interruptions by sentences and recordings, and half as many by a word for stop."""
     ask = spoken(ASK)
-    recorded = english(longest_s=5.0)[:4]
-    clips = [clip for pair in zip([spoken(text) for text in SENTENCES], recorded, strict=False) for clip in pair]
+    said = recorded(longest_s=5.0)
+    clips = [clip for pair in zip([spoken(text) for text in SENTENCES], said, strict=False) for clip in pair]
     stops = [spoken(text) for text in STOPS]
 
     def mind(messages: list[dict[str, str]]) -> str:

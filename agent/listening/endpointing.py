@@ -10,7 +10,7 @@ judgement    silence             for example
 ===========  ==================  =========================================================================
 sure         ``sure_ms``         "What is the capital of France?"
 likely       ``endpointing_ms``  the text is complete and the voice hangs, or the other way round
-doubtful     midway to limit     "My number is 555", "Please invite Anna"
+doubtful     most of the limit   "My number is 555", "Please invite Anna"
 unfinished   ``limit_ms``        "Tell me the", "I need eggs,"; it adapts to the speaker's own pauses
 ===========  ==================  =========================================================================
 """
@@ -42,6 +42,8 @@ CONCEIVABLE = 0.02
 """the language model's probability above which a single word may be a whole message"""
 PUNCTUATED, UNPUNCTUATED, UNHEARD = 0.3, 0.1, 0.15
 """what stands in for the language model's probability: of a text with a full stop, without one, and of no text"""
+DOUBT = 0.7
+"""of the way from ``endpointing_ms`` to ``limit_ms`` that a doubtful end waits: who dictates pauses for a second"""
 PAUSES = 32
 """of the speaker's, that are remembered"""
 SHORTEST_PAUSE_S = 0.4
@@ -70,7 +72,7 @@ class Endpointing:
     :raises ValueError: if they are not in this order.
     """
 
-    def __init__(self, *, sure_ms: int = 200, endpointing_ms: int = 650, limit_ms: int = 1700) -> None:
+    def __init__(self, *, sure_ms: int = 300, endpointing_ms: int = 650, limit_ms: int = 1700) -> None:
         if not 0 < sure_ms <= endpointing_ms <= limit_ms:
             raise ValueError(
                 f"need 0 < sure_ms <= endpointing_ms <= limit_ms, not {sure_ms}, {endpointing_ms}, {limit_ms}"
@@ -103,7 +105,7 @@ class Endpointing:
             case Judgement.LIKELY:
                 return self._likely_s
             case Judgement.DOUBTFUL:
-                return (self._likely_s + self._limit_s) / 2
+                return self._likely_s + DOUBT * (self._limit_s - self._likely_s)
             case Judgement.UNFINISHED:
                 return self._limit_s
 

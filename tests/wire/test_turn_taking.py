@@ -120,7 +120,7 @@ async def test_a_sound_that_is_no_interruption_does_not_cost_a_word(serve: Serve
         after = await speaking(caller)
         await asyncio.sleep(1.0)
         await caller.say(cough() if sound == "cough" else trimmed(spoken(sound).pcm))
-        await caller.event("output_audio_buffer.stopped", after=after, within_s=40.0)
+        await caller.event("antiphon.timeline", after=after, within_s=40.0)
         assert not cut(caller, after)
         assert len(caller.of("response.created")) == 1
         final = [event["text"] for event in caller.of("antiphon.caption") if event["final"]]
