@@ -356,6 +356,7 @@ export interface TimelineEvent {
   type: "antiphon.timeline";
   response_id: string;
   pause_ms?: number;
+  judged_ms?: number;
   endpoint_ms?: number;
   transcript_ms?: number;
   first_delta_ms?: number;
