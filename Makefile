@@ -50,6 +50,8 @@ lint: $(STAMPS)/dev
 bench: $(STAMPS)/dev models
 	@$(BIN)/python -m bench.latency
 	@$(BIN)/python -m bench.barge_in
+	@$(BIN)/python -m bench.turns --quick 4
+	@$(BIN)/python -m bench.turns --talkers 3
 	@$(BIN)/python -m bench.footprint
 	@$(BIN)/python -m bench.asr_wer
 

@@ -53,7 +53,7 @@ async def measure(turns: int, clips: list[Clip], settings: dict[str, str]) -> li
 
 def varied(only: str | None) -> list[Clip]:
     """Questions by the TTS and recordings of people, in turn."""
-    asked, said = questions(), recorded(longest_s=9.0)
+    asked, said = questions(), recorded(longest_s=15.5)
     if only is not None:
         return asked if only == "questions" else said
     return [clip for pair in zip(itertools.cycle(asked), said, strict=False) for clip in pair]
