@@ -168,7 +168,7 @@ class Worker:
         async with asyncio.TaskGroup() as loading:
             loading.create_task(self._warm_llm(llm))
             if reader is not None and reader is not llm:
-                loading.create_task(reader.warm([Message("system", settings.agent.instructions)]))
+                loading.create_task(self._warm_reader(reader))
             vad = await self._loaded("vad", lambda: load_vad(settings, cores))
             self._done("vad")
             tts = await self._loaded("tts", lambda: load_tts(settings, cores))
@@ -200,6 +200,13 @@ class Worker:
         except ModelMissing as error:
             log.warning("pauses are judged by their sound and last words alone: %s", error)
             return None
+
+    async def _warm_reader(self, reader: LanguageModel) -> None:
+        """Calls do not wait for a judge that can not start: it is one witness of three."""
+        try:
+            await reader.warm([Message("system", self.settings.agent.instructions)])
+        except EngineError as error:
+            log.warning("pauses are judged by their sound and last words alone: %s", error)
 
     async def _load_turn(self, wave: F32, cores: Share) -> Detection | None:
         """The turn detector, if there is to be one, run once."""

@@ -17,12 +17,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from agent.audio import EAR_RATE, F32
 from agent.engines.catalogue import Catalogue
-from agent.engines.onnx import REFUSALS
+from agent.engines.onnx import REFUSALS, session
 from agent.errors import EngineError
 
 SECONDS = 8.0
@@ -50,18 +49,7 @@ class SmartTurn:
 
     def __init__(self, *, threads: int = 1, model: str = "smart-turn-v3.2", path: Path | None = None) -> None:
         path = path or Catalogue.load().file(model)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        # A pool that spins between calls would burn the cores that the recogniser works on meanwhile.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except REFUSALS as error:
-            raise EngineError("smart-turn", "load", f"{path} is no ONNX model ({error}); pull it again") from error
+        self._session = session("smart-turn", path, threads)
         inputs = {entry.name: entry.shape[1:] for entry in self._session.get_inputs()}
         if inputs != {"input_features": [80, _SAMPLES // _HOP]}:
             raise EngineError(

@@ -17,7 +17,7 @@ import onnxruntime as ort
 
 from agent.audio import EAR_RATE, F32
 from agent.engines.catalogue import Catalogue
-from agent.engines.onnx import REFUSALS
+from agent.engines.onnx import session
 from agent.engines.protocols import VadStream
 from agent.errors import EngineError
 
@@ -42,18 +42,7 @@ class Silero:
 
     def __init__(self, *, threads: int = 1, model: Path | None = None) -> None:
         path = model or Catalogue.load().file("silero-vad", "silero_vad.onnx")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        # A pool that spins between windows would burn a core per idle call.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except REFUSALS as error:
-            raise EngineError("silero", "load", f"{path} is no ONNX model ({error}); pull it again") from error
+        self._session = session("silero", path, threads)
         inputs = {entry.name for entry in self._session.get_inputs()}
         if inputs != {"input", "state", "sr"}:
             raise EngineError(
