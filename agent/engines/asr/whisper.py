@@ -8,8 +8,8 @@ the last ones, does not work: it tends to begin again ("How many days are How ma
 
 Measured with whisper-base on a machine of two cores that was busy otherwise (`python -m bench.asr_wer`; 30 s as
 Whisper is usually run / this): word errors over 42 clean recordings in five languages 18.7 / 18.9 %, English alone
-9.1 / 10.1 %; 11 noisy ones 28.9 / 26.9 %. 2 to 4 s of speech take 230 ms, 10 s take 400, against more than 1000; two
-threads save nothing worth a core (220 and 380). Detecting the language adds 18 ms. Loading takes 0.35 s (int8 is
+9.1 / 10.1 %; 11 noisy ones 28.9 / 26.9 %. 1 to 2 s of speech take 140 ms, half of all clips 400, against more than
+1000; two threads save nothing worth a core. Detecting the language adds 18 ms. Loading takes 0.35 s (int8 is
 made of fp16 then); 123 MB, 235 after work.
 """
 
