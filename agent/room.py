@@ -69,7 +69,9 @@ class Room:
         self._metrics = metrics
         default_chars = SERVER_CHARS if settings.llm.url else EMBEDDED_CHARS
         history = History(settings.agent.instructions, settings.llm.history_chars or default_chars)
-        self._session = Session(connection, history, settings, extensions=extensions, given=session)
+        self._session = Session(
+            connection, history, settings, models.hearing.asr.knows, extensions=extensions, given=session
+        )
         turn = settings.turn
         machine = Machine(
             patience(settings),

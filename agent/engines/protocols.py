@@ -47,6 +47,10 @@ class Hypothesis:
 class Recognizer(Protocol):
     """A batch speech recogniser; one per process."""
 
+    def knows(self, language: str) -> bool:
+        """Whether it can be told to expect this language, ISO 639-1 or a tag like ``pt-BR``. Does not block."""
+        ...
+
     def transcribe(self, wave: F32, *, language: str | None, prompt: str) -> Hypothesis:
         """Float32 (n,) at EAR_RATE, one utterance, to text. Blocks; called in a worker thread.
 

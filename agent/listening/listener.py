@@ -17,7 +17,7 @@ from agent.listening.gate import Gate
 from agent.listening.level import Leveller
 from agent.listening.nearness import Nearness
 from agent.listening.pauses import Detection, Pauses
-from agent.listening.segmenter import END, PREFIX_MS, SPEECH_MS, Ended, Segmenter, Started
+from agent.listening.segmenter import END, PREFIX_MS, SPEECH_MS, START, Ended, Segmenter, Started
 from agent.listening.slots import Slots
 from agent.listening.transcriber import Transcriber, Urgency
 
@@ -134,6 +134,10 @@ class Listener:
         """Whether what was said so far reads like a complete message, 0..1: one more witness of the pause."""
         self._pauses.completed(probability)
 
+    def expect(self, language: str | None) -> None:
+        """What is said from now on is in this language, ISO 639-1; None: find out."""
+        self._transcriber.language_spoken = language
+
     @property
     def undecided(self) -> bool:
         """It is open whether the present pause is the end of the turn, and words may tell."""
@@ -173,6 +177,8 @@ class Listener:
             self._audio.append(window)
         if self._speaking or self._ended is not None:
             self._pauses.hear(window)
+        if probability >= START and not self._speaking and self._ended is not None:
+            self._pauses.stir(self._since_end_s)
         match self._segmenter(begins, probability):
             case Started(at_s=at):
                 self._start(at)
@@ -280,9 +286,9 @@ class Listener:
     def _tell(self) -> None:
         """All that was said up to the pause is known."""
         text, language = self._transcriber.text, self._transcriber.language
-        self._post(Transcript(self.speaker, self._utterance, text, language))
         said = " ".join(part for part in (*self._said.values(), text) if part)
         self._pauses.read(said, language)
+        self._post(Transcript(self.speaker, self._utterance, text, language))
 
     def _judged(self, wait_s: float) -> None:
         self._post(EndOfTurn(self.speaker, self._utterance, wait_s))

@@ -19,6 +19,10 @@ from agent.listening.endpointing import ASK_MS, Endpointing, clear
 log = logging.getLogger(__name__)
 
 
+STIR_S = 0.1
+"""from a first window of what may be speech until that is noticed: a second window, and the way here"""
+
+
 @dataclass(frozen=True, slots=True)
 class Detection:
     """The turn detector, and where it runs."""
@@ -57,6 +61,7 @@ class Pauses:
 
     def forget(self) -> None:
         """The turn is over; what follows is another."""
+        self._endpointing.turn_over()
         self._sound.clear()
         self._end()
 
@@ -70,6 +75,13 @@ class Pauses:
         """A pause was noticed; the last sound ended at this position."""
         self._until, self._text, self._complete, self._wait_s = until, None, None, None
         self._judge()
+
+    def stir(self, silence_s: float) -> None:
+        """After so much silence there is a sound, which may be the person going on: wait until that is known."""
+        wait_s = silence_s + STIR_S
+        if self._until is not None and self._wait_s is not None and wait_s > self._wait_s:
+            self._wait_s = wait_s
+            self._judged(wait_s)
 
     @property
     def undecided(self) -> bool:

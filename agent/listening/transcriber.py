@@ -67,6 +67,7 @@ class Utterance:
 class Transcriber:
     """Recognises one participant.
 
+    :param language: ISO 639-1 that is spoken, or None to detect it in each utterance; may change at any time.
     :param report: called with the position up to which speech is now recognised; or with the exception that a
         recogniser raised instead.
     """
@@ -76,7 +77,7 @@ class Transcriber:
     ) -> None:
         self._asr = asr
         self._slots = slots
-        self._language = language
+        self.language_spoken = language
         self._report = report
         self._utterance = Utterance()
 
@@ -142,7 +143,7 @@ class Transcriber:
         failure: Exception | None = None
         try:
             found: Hypothesis = await self._slots.run(
-                lambda: self._asr.transcribe(wave, language=self._language, prompt=prompt),
+                lambda: self._asr.transcribe(wave, language=self.language_spoken, prompt=prompt),
                 lambda: decode.urgency is Urgency.FINAL,
             )
         except Exception as error:  # whatever a model raises, the caller hears that it went wrong

@@ -71,6 +71,7 @@ class ItemCreate(BaseModel):
 class Session:
     """Speaks the OpenAI Realtime API with one client.
 
+    :param knows: whether the recogniser can be told to expect a language.
     :param extensions: the client asked for `antiphon.*` events; one that did not never sees them.
     :param given: settings that came with the call; what is wrong in them is left out.
     """
@@ -80,6 +81,7 @@ class Session:
         connection: Connection,
         history: History,
         settings: Settings,
+        knows: Callable[[str], bool],
         *,
         extensions: bool,
         given: Mapping[str, Any],
@@ -88,6 +90,8 @@ class Session:
         self._history = history
         self._extensions = extensions
         self._greeted = False
+        self._knows = knows
+        self._language = settings.asr.language
         self.config = _defaults(settings)
         self._interruption = Interruption(settings.turn.interruption)
         self.narrator = Narrator(self.emit, lambda: str(self.config["audio"]["output"]["voice"]), new_id("conv"))
@@ -105,7 +109,7 @@ class Session:
     async def run(self, conversation: Conversation, listener: Listener) -> None:
         """Greet the client, then do what it asks, one event after the other, until it is gone."""
         self._conversation, self._listener = conversation, listener
-        self._take_turns()
+        self._apply()
         await self._connection.channel_open()
         self._greeted = True
         self.emit(ev.SessionCreated(session=self.config))
@@ -175,19 +179,33 @@ class Session:
         if not isinstance(merged["audio"]["output"]["voice"], str):
             where = "session.audio.output.voice"
             raise RequestError("invalid_type", f"{where} must be a name.", where)
+        language = self._spoken(merged)
+        if language and not self._knows(language):
+            where = "session.audio.input.transcription.language"
+            raise RequestError(
+                "invalid_value",
+                f"{where}: the recogniser does not know {language[:20]!r}; give a code like 'en'.",
+                where,
+            )
         self.config = merged
         self._history.instructions = instructions
-        self._take_turns()
+        self._apply()
 
-    def _take_turns(self) -> None:
-        """Let the machine follow the session: no turn detection is push to talk."""
-        if self._conversation is not None:
+    def _apply(self) -> None:
+        """Let machine and listener follow the session: no turn detection is push to talk."""
+        if self._conversation is not None and self._listener is not None:
+            self._listener.expect(self._spoken(self.config) or None)
             detection = self.config["audio"]["input"]["turn_detection"]
             machine = self._conversation.machine
             machine.patience = replace(machine.patience, manual=detection is None)
             if detection is not None:
                 interrupt = detection.get("interrupt_response", True)
                 machine.interruption = self._interruption if interrupt else Interruption.AFTER
+
+    def _spoken(self, config: Mapping[str, Any]) -> str:
+        """The language that the client speaks, "" to find out; the server's own where a client wants no transcripts."""
+        transcription = config["audio"]["input"]["transcription"]
+        return self._language if transcription is None else str(transcription.get("language") or "")
 
     def _commit(self, _: Mapping[str, Any]) -> None:
         """Push to talk: the button was let go. What was said is transcribed; `response.create` asks for the answer."""

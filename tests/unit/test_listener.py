@@ -38,6 +38,9 @@ class CountingAsr:
     gate: threading.Event = field(default_factory=threading.Event)
     fails: bool = False
 
+    def knows(self, language: str) -> bool:
+        return language == "en"
+
     def transcribe(self, wave: F32, *, language: str | None, prompt: str) -> Hypothesis:
         self.given.append(len(wave) / EAR_RATE)
         self.prompts.append(prompt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
@@ -12,7 +13,8 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import Field, TypeAdapter
 
 from agent.history import History
-from agent.machine import Phase
+from agent.ledger import Patience
+from agent.machine import Machine, Phase
 from agent.metrics import Timeline
 from agent.realtime import events as ev
 from agent.realtime.narrator import Narrator
@@ -24,6 +26,11 @@ KINDS = ("session.update", "conversation.item.create", "conversation.item.retrie
 SESSION = ("audio", "output", "input", "voice", "tools", "tool_choice", "instructions", "turn_detection", "tracing")
 KEYS = ("session", "item", "content", "type", "text", "id", *SESSION)
 THEIRS: TypeAdapter[Any] = TypeAdapter(Annotated[RealtimeServerEvent, Field(discriminator="type")])
+
+
+def knows(language: str) -> bool:
+    """A recogniser of two languages."""
+    return language in ("en", "fr")
 
 
 class Sent(list[dict[str, Any]]):
@@ -155,7 +162,7 @@ class Line:
 def test_extensions_go_only_to_who_asked() -> None:
     for extensions in (True, False):
         line = Line()
-        session = Session(line, History(""), Settings(), extensions=extensions, given={})  # type: ignore[arg-type]
+        session = Session(line, History(""), Settings(), knows, extensions=extensions, given={})  # type: ignore[arg-type]
         session._greeted = True
         session.emit(ev.Phase(phase="idle"))
         assert bool(line.sent) == extensions
@@ -164,13 +171,35 @@ def test_extensions_go_only_to_who_asked() -> None:
 def test_the_session_object_is_whole_valid_and_merged() -> None:
     line = Line()
     given = {"instructions": "Be kind.", "unknown": 1, "audio": {"output": {"voice": "heart"}}, "model": "gpt-realtime"}
-    session = Session(line, History(""), Settings(), extensions=False, given=given)  # type: ignore[arg-type]
+    session = Session(line, History(""), Settings(), knows, extensions=False, given=given)  # type: ignore[arg-type]
     THEIRS.validate_json(ev.SessionCreated(session=session.config).model_dump_json(), strict=True)
     assert session.config["instructions"] == "Be kind."
     assert session.config["audio"]["output"]["voice"] == "heart"
     assert session.config["audio"]["input"]["turn_detection"]["type"] == "server_vad"
     assert session.config["model"] == "antiphon"
     assert "unknown" not in session.config
+
+
+def update(session: Session, transcription: dict[str, Any] | None) -> None:
+    session._take(
+        json.dumps({"type": "session.update", "session": {"audio": {"input": {"transcription": transcription}}}})
+    )
+
+
+def test_a_client_says_what_language_is_spoken() -> None:
+    expected: list[str | None] = []
+    line = Line()
+    session = Session(line, History(""), Settings(), knows, extensions=False, given={})  # type: ignore[arg-type]
+    session._greeted = True
+    session._conversation = SimpleNamespace(machine=Machine(Patience()))  # type: ignore[assignment]
+    session._listener = SimpleNamespace(expect=expected.append)  # type: ignore[assignment]
+    update(session, {"model": "whisper-1", "language": "fr"})
+    update(session, {"language": ""})
+    update(session, None)
+    assert expected == ["fr", None, Settings().asr.language]
+    update(session, {"language": "klingon"})
+    assert line.sent[-1]["error"]["param"] == "session.audio.input.transcription.language"
+    assert len(expected) == 3
 
 
 JSON = st.recursive(
@@ -188,7 +217,7 @@ JSON = st.recursive(
 @settings(max_examples=400, deadline=None)
 def test_no_client_event_ends_the_session(kind: str, body: dict[str, Any]) -> None:
     line = Line()
-    session = Session(line, History(""), Settings(), extensions=True, given={})  # type: ignore[arg-type]
+    session = Session(line, History(""), Settings(), knows, extensions=True, given={})  # type: ignore[arg-type]
     session._greeted = True
     session._take(json.dumps({**body, "type": kind}))
     session.emit(ev.SessionUpdated(session=session.config))

@@ -130,6 +130,11 @@ class Whisper:
         for code in {*languages, *([language] if language else [])}:
             self._tokenizer(code)
 
+    def knows(self, language: str) -> bool:
+        """Whether it can be told to expect this language, ISO 639-1 or a tag like ``pt-BR``."""
+        code = _primary(language)
+        return self._tokens.token_to_id(f"<|{code}|>") is not None if self._model.is_multilingual else code == "en"
+
     def transcribe(self, wave: F32, *, language: str | None, prompt: str) -> Hypothesis:
         """Float32 (n,) at EAR_RATE, one utterance, to text; "" for silence and noise. Blocks.
 
