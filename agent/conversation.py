@@ -192,6 +192,8 @@ class Conversation:
             self._observer.hears(self._turn_id, self.machine.text)
         if isinstance(event, Partial) and self.machine.phase is Phase.HEARING:
             self._read_along(self.machine.text, group)
+        if isinstance(event, ReplyDone) and self.machine.phase is Phase.IDLE:
+            self._read_along("", group)  # a history that has just been cut is read anew before anybody waits for it
 
     def _without_echo(self, event: Event) -> Event:
         """Words that are our own, come back through the person's microphone, are not words of theirs."""

@@ -49,6 +49,10 @@ class Patience:
     """a client says when a turn is over (push to talk); pauses and speech over the agent's mean nothing"""
 
 
+TWO_WORDS_S = 0.45
+"""of speech; what a recogniser makes two words of sooner is an "uh-huh" that it misheard"""
+
+
 class Ledger:
     """The books of one agent voice's turn-taking."""
 
@@ -78,6 +82,7 @@ class Ledger:
         self._speaker = ""
         self._utterance = 0
         self._started_at = 0.0
+        self._spoke_at = 0.0  # loop time at which the newest speech was noticed
         self._ended_at = 0.0
         self._opened_at = 0.0  # loop time
         self._paused_at = 0.0  # loop time at which the last sound arrived
@@ -88,6 +93,7 @@ class Ledger:
         match event:
             case SpeechStarted():
                 self._speaking, self._speaker, self._started_at = True, event.speaker, event.at
+                self._spoke_at = self.now
                 if event.utterance != self._utterance:
                     self._overlap, self._overlap_text = Overlap.NOTHING, None
                 self._utterance = event.utterance
@@ -194,7 +200,7 @@ class Ledger:
         if not (self._speaking and self.interruptible() and self._overlap >= Overlap.WORDS):
             return False
         text = self._overlap_text or ""
-        return starts_with_stop(text) or len(words(text)) > 1
+        return starts_with_stop(text) or (len(words(text)) > 1 and self.now - self._spoke_at >= TWO_WORDS_S)
 
     def meant_nothing(self) -> bool:
         """A cough, a click, a "mhm" or our own echo, and it is over; the reply was being heard."""

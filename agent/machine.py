@@ -337,7 +337,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
         go(T, M.close, M.answer, when=M.due_words),
         go(T, M.close, M.answer, when=M.due_unanswered),
         go(I, M.close, M.idle, when=M.due_nothing),
-        note(P, M.draft),
+        go(P, M.wait_for_end, M.draft),  # words that come late are judged, too, before they are answered
     ),
     (P, HearingFailed): (go(T, M.drop, M.close, M.apologise),),
     (P, Greet): stay(P),
@@ -348,7 +348,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (P, ReplyDone): (note(P, M.drop),),  # a draft with nothing to say
     (P, ReplyFailed): (note(P, M.drop),),  # a draft that failed; the answer tries again
     (P, Deadline): (
-        go(P, M.wait_for_text, when=M.unheard),
+        go(P, when=M.unheard),
         go(I, M.close, M.idle, when=M.only_stop),
         go(T, M.close, M.answer, when=M.words),
         go(T, M.close, M.answer, when=M.unanswered),

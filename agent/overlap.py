@@ -16,6 +16,8 @@ ECHO_WORDS = 2
 """one word that was also played proves nothing"""
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
+_HUM = re.compile(r"[hm]+(?:-[hm]+)*|a+h+a*|o+h+")
+"""however a recogniser writes it: "M.M.", "hmmm" """
 _BACKCHANNELS = frozenset(
     "mhm mm mmm hm hmm hmmm mm-hmm mm-hm mhmm m-hm uh-huh uh-hu uhuh uhhuh huh uh um er ah aha oh ooh wow yeah yep yup "
     "yes right okay ok sure alright cool nice great good fine really indeed exactly true gotcha "
@@ -69,7 +71,7 @@ def weigh(text: str) -> Overlap:
         return Overlap.NOTHING
     if is_stop(said):
         return Overlap.STOP
-    if all(word in _BACKCHANNELS for word in said) or " ".join(said) in _BACKCHANNEL_PHRASES:
+    if all(word in _BACKCHANNELS or _HUM.fullmatch(word) for word in said) or " ".join(said) in _BACKCHANNEL_PHRASES:
         return Overlap.BACKCHANNEL
     if len(said) == 1 and said[0].isascii() and said[0] not in _WORDS_BY_THEMSELVES and not said[0].isdigit():
         return Overlap.BACKCHANNEL

@@ -47,6 +47,8 @@ class Pause:
     for_s: float | None
     """until the person went on; None at the end of the turn"""
     text: str
+    at_s: float = 0.0
+    """since the turn began"""
     probabilities: dict[int, float] = field(default_factory=dict)
     """the turn detector's, by ms of silence"""
     complete: float | None = None
@@ -73,7 +75,8 @@ def pauses(case: TurnCase, vad: Silero, detector: SmartTurn, asr: Whisper) -> li
             def sound(ms: int, at_s: float = moment.at_s) -> F32:
                 return wave[begin : round((at_s + ms / 1000) * EAR_RATE)]
 
-            pause = Pause(for_s, asr.transcribe(sound(ASKED_AT_MS), language="en", prompt="").text)
+            text = asr.transcribe(sound(ASKED_AT_MS), language=case.language, prompt="").text
+            pause = Pause(for_s, text, moment.at_s - begin / EAR_RATE)
             asked = [ms for ms in ASKED_MS if for_s is None or ms <= 1000 * for_s + 32]
             pause.probabilities = {ms: detector.finished(sound(ms)) for ms in asked}
             found.append(pause)

@@ -16,7 +16,7 @@ import asyncio
 import itertools
 from typing import Any
 
-from agent.caller import Caller, trimmed
+from agent.caller import Caller
 from agent.transports.aiortc_private import gather_only
 from bench.report import machine, quantile, save, table
 from bench.server import Server
@@ -30,7 +30,7 @@ STAGES = ("pause", "transcript", "judged", "endpoint", "first_delta", "first_cla
 async def turn(caller: Caller, clip: Clip) -> dict[str, Any]:
     """One question: how long until its answer is heard, and where that time went."""
     after = len(caller.events)
-    ended = await caller.say(trimmed(clip.pcm))
+    ended = await caller.say(clip.pcm)
     early = caller.ear.first_loud(caller.began_at)
     result: dict[str, Any] = {"clip": clip.name, "premature": early is not None and early.at < ended}
     try:

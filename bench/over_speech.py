@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,14 @@ from bench.interjections import ECHO_MS, Interjection, echo
 from bench.speech import spoken
 from bench.turn_cases import levelled
 
+TOLD = (
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "output_audio_buffer.cleared",
+    "output_audio_buffer.stopped",
+    verdicts.COMPLETED,
+    "antiphon.phase",
+)
 QUESTION = "Please tell me a long story about the sea."
 ANSWER_S = 8.0
 """an answer that takes longer counts as one that never came"""
@@ -58,7 +67,7 @@ async def over(line: Line, sound: Interjection) -> dict[str, Any]:
         heard = [frame for frame in caller.ear.frames if frame.at > since]
         if sound.cut:
             found = await interruption(line, after, began)
-            return {**asdict(found), "missed": found.missed}
+            return {**asdict(found), "missed": found.missed, "said": told(caller.events[after:], began)}
         await back(caller, verdicts.level_dbfs([frame for frame in heard if frame.at <= began]), out)
         if any(event["type"] == "output_audio_buffer.stopped" for event in caller.events[after:]):
             line.story_at = float("-inf")
@@ -67,7 +76,16 @@ async def over(line: Line, sound: Interjection) -> dict[str, Any]:
         verdict = verdicts.judge_over(caller.events[after:], heard, began, out)
         if verdict.false_cut:
             line.story_at = float("-inf")
-        return {**asdict(verdict), "false_cut": verdict.false_cut}
+        return {**asdict(verdict), "false_cut": verdict.false_cut, "said": told(caller.events[after:], began)}
+
+
+def told(events: Sequence[verdicts.Event], began: float) -> list[str]:
+    """What the server told of it, and when."""
+    return [
+        f"{e['at'] - began:.2f} s {e['type']} {e.get('transcript', '') or e.get('phase', '')}"
+        for e in events
+        if e["type"] in TOLD
+    ]
 
 
 async def interruption(line: Line, after: int, began: float) -> verdicts.InterruptionVerdict:

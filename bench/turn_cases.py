@@ -77,6 +77,9 @@ class TurnCase:
     pauses: tuple[tuple[float, float], ...] = ()
     """start and end, in s, of each pause that was spliced in"""
 
+    language: str = "en"
+    """ISO 639-1; the person's client tells the server"""
+
 
 def turns() -> list[TurnCase]:
     """All turns, grouped by kind."""
@@ -84,12 +87,13 @@ def turns() -> list[TurnCase]:
 
 
 def recorded(longest_s: float) -> list[Clip]:
-    """The clean English recordings, at one level and cut to what is said; sentences by the TTS where there are none."""
+    """The clean English recordings, at one level, from the first word to `TAIL_S` after the last; sentences by the TTS
+    where there are none."""
     clips = []
     for clip in english(longest_s=longest_s):
         pcm = levelled(clip.pcm)
         known = clip.name if clip.name in turn_cuts.RECORDINGS else ""
-        clips.append(Clip(clip.name, pcm[loud_span(pcm)[0] : _end(known, pcm)], clip.text))
+        clips.append(Clip(clip.name, _faded(pcm, loud_span(pcm)[0], _end(known, pcm)), clip.text))
     return clips
 
 
@@ -110,7 +114,7 @@ def _whole() -> Iterator[TurnCase]:
             # Where the voice ends is known from the same without the noise; the noise goes on.
             clean = str(rows[file]["clean_file"])
             end = _end(clean, _recording(clean))
-            yield TurnCase(file, "noisy", pcm[: end + WIRE_RATE], end / WIRE_RATE)
+            yield TurnCase(file, "noisy", pcm[: end + WIRE_RATE], end / WIRE_RATE, language=str(rows[file]["lang"]))
     else:
         for n, text in enumerate(SENTENCES):
             kind = ("whole", "quiet", "noisy", "other language")[n]
@@ -169,13 +173,20 @@ def _turn(
     """Pauses spliced in, and cut to what is said."""
     end = _end(file, pcm)
     first = max(loud_span(pcm)[0] - round(LEAD_S * WIRE_RATE), round(from_s * WIRE_RATE), 0)
-    kept = pcm[first : end + round(TAIL_S * WIRE_RATE)].copy()
-    tail = kept[end - first :]
-    tail[:] = (tail * np.linspace(1, 0, len(tail))).astype(np.int16)
+    kept = _faded(pcm, first, end)
     pauses = [pause._replace(at_s=pause.at_s - first / WIRE_RATE) for pause in pauses]
     joined, spliced = with_pauses(kept, pauses, room_of=pcm)
     ends_s = (end - first) / WIRE_RATE + sum(pause.for_s for pause in pauses)
-    return TurnCase(name, kind, joined, round(ends_s, 3), spliced)
+    language = str(_manifest()[file]["lang"]) if file in _manifest() else "en"
+    return TurnCase(name, kind, joined, round(ends_s, 3), spliced, language)
+
+
+def _faded(pcm: I16, first: int, end: int) -> I16:
+    """Int16 (n,) between the two, and `TAIL_S` more in which it dies away as voices do."""
+    kept = pcm[first : end + round(TAIL_S * WIRE_RATE)].copy()
+    tail = kept[end - first :]
+    tail[:] = (tail * np.linspace(1, 0, len(tail))).astype(np.int16)
+    return kept
 
 
 def _end(file: str, pcm: I16) -> int:

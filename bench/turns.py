@@ -6,8 +6,9 @@ one, so that the agent always has something long to say, and the cores are the e
 
     python -m bench.turns [--quick 10] [--only cough] [--talkers 3]
 
-All of it takes a quarter of an hour. ``--quick N`` plays every Nth case; ``--only`` a kind, or "turns", "harmless" or
-"interruptions"; ``--talkers`` plays none of them, but lets several people talk at once (`bench.talkers`).
+All of it takes a quarter of an hour. ``--quick N`` plays every Nth case; ``--only`` a kind, "turns", "harmless" or
+"interruptions", or what has this in its name; ``--talkers`` plays none of them, but lets several people talk at once
+(`bench.talkers`).
 """
 
 from __future__ import annotations
@@ -34,8 +35,6 @@ from bench.turns_report import SECTIONS, print_figures
 from tests.scripted_llm import ScriptedLLM, scripted_llm
 
 SETTINGS = {"ANTIPHON__LLM__MODEL": "scripted"}
-ANY_LANGUAGE = {"ANTIPHON__ASR__LANGUAGE": ""}
-"""the turns are in seven languages, so the recogniser finds out which; what is said over the agent is English"""
 
 C = TypeVar("C", TurnCase, Interjection)
 
@@ -121,11 +120,17 @@ def note(bench: Bench, case: TurnCase | Interjection, verdict: dict[str, Any]) -
     bench.results.append({"section": section_of(case), "kind": case.kind, "name": case.name, **verdict})
     wrong = [word for word in ("premature", "never", "false_cut", "missed", "split", "lost") if verdict.get(word)]
     if wrong:
-        print(f"{case.kind}: {case.name}: {', '.join(wrong)}", flush=True)
+        print(
+            f"{case.kind}: {case.name}: {', '.join(wrong)}",
+            *verdict.get("closed", ()),
+            *verdict.get("said", ()),
+            flush=True,
+        )
 
 
 async def answered(caller: Caller, case: TurnCase, mind: Mind) -> dict[str, Any]:
     """One turn, and its answer."""
+    await speak_language(caller, case.language)
     after, heard, asked = len(caller.events), len(caller.ear.frames), mind.requests
     await caller.say(case.pcm)
     ended = caller.began_at + case.ends_s
@@ -138,9 +143,16 @@ async def answered(caller: Caller, case: TurnCase, mind: Mind) -> dict[str, Any]
     return {**asdict(verdict), "requests": mind.requests - asked}
 
 
+async def speak_language(caller: Caller, language: str) -> None:
+    """Tell the server what to expect, as a client whose user has chosen a language does."""
+    after = len(caller.events)
+    caller.send({"type": "session.update", "session": {"audio": {"input": {"transcription": {"language": language}}}}})
+    await caller.event("session.updated", after=after)
+
+
 def chosen(cases: list[C], section: str, only: str, every: int) -> list[C]:
     """Every Nth case of the kinds that were asked for, at least one of each such kind."""
-    wanted = [case for case in cases if only in ("", section, case.kind)]
+    wanted = [case for case in cases if only in ("", section, case.kind) or (only and only in case.name)]
     return [case for _, kind in groupby(wanted, key=lambda case: case.kind) for case in list(kind)[::every]]
 
 
@@ -152,10 +164,12 @@ async def measure(only: str, every: int) -> dict[str, object]:
         *chosen(interjections.interruptions(), SECTIONS[2], only, every),
     ]
     if not cases and not sounds:
-        raise SystemExit(f"there is no kind {only!r}; give one of the table's, or {', '.join(SECTIONS)}")
+        raise SystemExit(
+            f"nothing is called {only!r}; give a kind of the table's, {', '.join(SECTIONS)}, or part of a name"
+        )
     results: list[dict[str, Any]] = []
     if cases:
-        async with served(results, ANY_LANGUAGE) as bench:
+        async with served(results, {}) as bench:
             bench.mind.brief = True
             await each(bench, cases, lambda line, case: answered(line.caller, case, bench.mind))
     if sounds:

@@ -26,6 +26,8 @@ LEVEL_WINDOW_S = 0.4
 EARLY_PACKETS_S = 0.1
 """by which a reply's first packets may come before the event that announces them, on another channel"""
 
+COMPLETED = "conversation.item.input_audio_transcription.completed"
+
 Event = Mapping[str, Any]
 
 
@@ -39,6 +41,8 @@ class TurnVerdict:
     """the turn was closed before its end, whether an answer was heard or not"""
     never: bool
     """nothing was heard after the end"""
+    closed: tuple[str, ...]
+    """where and with which words it was closed before its end"""
     voice_to_voice_ms: float | None
     """from the last loud sample to the first audible packet; None if premature or never"""
 
@@ -81,14 +85,16 @@ def judge_turn(events: Iterable[Event], frames: Sequence[HeardFrame], began: flo
     :param began: when its first sample was sent, `loop.time()`.
     :param ended: when its last loud one was.
     """
-    early = [event["type"] for event in events if began < event["at"] < ended]
+    before = [event for event in events if began < event["at"] < ended]
+    early = [event["type"] for event in before]
     loud = [frame.at for frame in frames if frame.at > began and frame.dbfs > AUDIBLE_DBFS]
     premature = "output_audio_buffer.started" in early or (bool(loud) and loud[0] < ended)
     after = [at for at in loud if at >= ended]
     return TurnVerdict(
         premature=premature,
-        split="conversation.item.input_audio_transcription.completed" in early,
+        split=COMPLETED in early,
         never=not after,
+        closed=tuple(f"{e['at'] - began:.1f} s: {e.get('transcript', '')}" for e in before if e["type"] == COMPLETED),
         voice_to_voice_ms=None if premature or not after else (after[0] - ended) * 1000,
     )
 

@@ -8,8 +8,9 @@ are added as log odds, as independent witnesses are; what the sum says is the si
 ===========  ==================  =========================================================================
 judgement    silence             for example
 ===========  ==================  =========================================================================
-sure         ``sure_ms``         "What is the capital of France?"
-likely       ``endpointing_ms``  the text is complete and the voice hangs, or the other way round
+sure         ``sure_ms``         "What is the capital of France?"; longer if the person has paused in this turn before
+likely       ``endpointing_ms``  the text is complete and the voice hangs, or the other way round; longer than the
+                                 longest pause in this turn so far
 doubtful     most of the limit   "My number is 555", "Please invite Anna"
 unfinished   ``limit_ms``        "Tell me the", "I need eggs,"; it adapts to the speaker's own pauses
 ===========  ==================  =========================================================================
@@ -36,12 +37,21 @@ CLEAR = 1.3
 two are so sure it was more often wrong than they were"""
 NO_LIST = 0.6
 """log odds from which what looks like a list is none"""
+SHORT_WORDS = 2
+"""of a text so short a full stop says nothing"""
+WHOLE = 0.5
+"""the language model's probability from which a sentence may be the end however the voice hangs"""
 FINISHED = 0.35
 """the language model's probability from which its word counts for more than a table of last words"""
 CONCEIVABLE = 0.02
 """the language model's probability above which a single word may be a whole message"""
-PUNCTUATED, UNPUNCTUATED, UNHEARD = 0.3, 0.1, 0.15
-"""what stands in for the language model's probability: of a text with a full stop, without one, and of no text"""
+PUNCTUATED, UNPUNCTUATED = 0.3, 0.1
+"""what stands in for the language model's probability: of a text with a full stop, and without one"""
+CAREFUL = 0.55
+"""of the way from ``sure_ms`` to ``endpointing_ms`` that a sure end waits if the person has paused and gone on in this
+turn: who tells something longer pauses between sentences, and each of them sounds and reads like an end"""
+PAUSED_S = 0.15
+"""a shorter pause is none; a comma's are half as long"""
 DOUBT = 0.7
 """of the way from ``endpointing_ms`` to ``limit_ms`` that a doubtful end waits: who dictates pauses for a second"""
 PAUSES = 32
@@ -64,7 +74,7 @@ class Judgement(Enum):
 
 
 class Endpointing:
-    """One person's: keeps nothing but how long this person's pauses are.
+    """One person's: keeps nothing but how long this person's pauses are, and whether there was one in this turn.
 
     :param sure_ms: silence when all that is known says that the turn is over.
     :param endpointing_ms: silence when it is likely.
@@ -81,6 +91,11 @@ class Endpointing:
         # Until enough of this person's pauses are known, some that make the limit what was set.
         self._pauses: deque[float] = deque([self._default_s - MARGIN_S] * (PAUSES // 4), maxlen=PAUSES)
         self._limit_s = self._default_s
+        self._longest_s = 0.0  # pause in this turn
+
+    @property
+    def _doubtful_s(self) -> float:
+        return self._likely_s + DOUBT * (self._limit_s - self._likely_s)
 
     @property
     def limit_s(self) -> float:
@@ -101,22 +116,28 @@ class Endpointing:
         """
         match judge(probability, text, language, complete=complete):
             case Judgement.SURE:
-                return self._sure_s
+                paused = self._longest_s >= PAUSED_S
+                return self._sure_s + CAREFUL * (self._likely_s - self._sure_s) if paused else self._sure_s
             case Judgement.LIKELY:
-                return self._likely_s
+                return min(max(self._likely_s, self._longest_s + MARGIN_S), self._doubtful_s)
             case Judgement.DOUBTFUL:
-                return self._likely_s + DOUBT * (self._limit_s - self._likely_s)
+                return self._doubtful_s
             case Judgement.UNFINISHED:
                 return self._limit_s
 
     def went_on(self, pause_s: float) -> None:
         """The person went on in the same turn after so much silence."""
+        self._longest_s = max(self._longest_s, pause_s)
         if pause_s < SHORTEST_PAUSE_S:
             return
         self._pauses.append(pause_s)
         high = sorted(self._pauses)[math.ceil(QUANTILE * len(self._pauses)) - 1]
         self._limit_s = min(max(high + MARGIN_S, LEAST * self._default_s), MOST * self._default_s)
         self._limit_s = max(self._limit_s, self._likely_s)
+
+    def turn_over(self) -> None:
+        """What is said from now on is another turn."""
+        self._longest_s = 0.0
 
 
 def judge(
@@ -128,14 +149,22 @@ def judge(
     if text is None:
         # No answer can be made without the text, so nothing is lost by not being sure of what will come.
         return Judgement.LIKELY if probability is not None and probability > 0.5 else Judgement.DOUBTFUL
+    if not text:
+        return Judgement.UNFINISHED  # there is nothing to answer
     if unfinished(text, language) and (complete is None or complete < FINISHED):
         return Judgement.UNFINISHED
     odds = _odds(probability, text, complete)
-    if odds < DOUBTFUL:
-        return Judgement.UNFINISHED
-    if odds < LIKELY or dictated(text, language) or (listed(text) and odds < NO_LIST):
-        return Judgement.DOUBTFUL
-    return Judgement.SURE if odds >= SURE else Judgement.LIKELY
+    doubted = Judgement.DOUBTFUL if odds >= DOUBTFUL else Judgement.UNFINISHED
+    # A recogniser that leaves out the full stop heard a voice that goes on; of a word or two it always does.
+    stopped = text.endswith(FULL_STOPS) or len(text.split()) <= SHORT_WORDS
+    if dictated(text, language) or (listed(text) and odds < NO_LIST):
+        return doubted
+    if odds >= SURE:
+        return Judgement.SURE
+    complete = complete or 0.0
+    if odds >= LIKELY:
+        return Judgement.LIKELY if stopped or complete >= FINISHED else Judgement.DOUBTFUL
+    return Judgement.LIKELY if stopped and complete >= WHOLE else doubted
 
 
 def clear(probability: float | None, text: str | None, language: str = "") -> bool:
@@ -150,8 +179,8 @@ def clear(probability: float | None, text: str | None, language: str = "") -> bo
 
 def _odds(probability: float | None, text: str, complete: float | None) -> float:
     """Log odds that the turn is over."""
-    if complete is None or not text:
-        complete = UNHEARD if not text else PUNCTUATED if text.strip().endswith(FULL_STOPS) else UNPUNCTUATED
+    if complete is None:
+        complete = PUNCTUATED if text.strip().endswith(FULL_STOPS) else UNPUNCTUATED
     if len(text.split()) == 1 and complete > CONCEIVABLE:
         # "Yes." and "Hello." are answers, but more often in print the beginning of one. "However" never is one.
         complete = max(complete, PUNCTUATED)

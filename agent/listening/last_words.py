@@ -37,9 +37,7 @@ _OPENERS = {
     "pt": "primeiro primeiramente",
 }
 """who begins so has more to say: "First, we go to Rome." """
-_AFTER_AN_OPENER = re.compile(
-    r"\b(and|then|second|finally|und|dann|et|puis|ensuite|y|luego|después|e|depois|então)\b", re.IGNORECASE
-)
+_AFTER_AN_OPENER = re.compile(r"\b(and|finally|last|und|schließlich|zuletzt|et|enfin|y|finalmente|e)\b", re.IGNORECASE)
 _TABLES = {
     language: (
         frozenset(words.split()),

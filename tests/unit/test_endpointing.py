@@ -96,7 +96,8 @@ def test_a_list_ends_with_and() -> None:
 
 def test_who_says_first_has_more_to_say() -> None:
     assert dictated("First, we go to Rome.", "en")
-    assert not dictated("First, we go to Rome. Then to Naples.", "en")
+    assert dictated("First, we go to Rome. Then to Naples.", "en")
+    assert not dictated("First, we go to Rome, and then to Naples.", "en")
     assert not dictated("The first is red.", "en")
 
 
@@ -152,3 +153,27 @@ def test_times_that_contradict_each_other_are_refused(order: tuple[int, int, int
     sure_ms, endpointing_ms, limit_ms = order
     with pytest.raises(ValueError, match="sure_ms <= endpointing_ms <= limit_ms"):
         Endpointing(sure_ms=sure_ms, endpointing_ms=endpointing_ms, limit_ms=limit_ms)
+
+
+def test_who_has_paused_in_this_turn_is_waited_for_longer() -> None:
+    rule = Endpointing(sure_ms=300, endpointing_ms=650, limit_ms=1700)
+    sure, likely = (0.97, "What is the capital of France?"), (0.3, "I would like to go there.")
+    assert (rule.wait_s(*sure, "en"), rule.wait_s(*likely, "en")) == (0.3, 0.65)
+    rule.went_on(0.3)
+    assert 0.4 < rule.wait_s(*sure, "en") < 0.65
+    assert rule.wait_s(*likely, "en") == 0.65
+    rule.went_on(0.7)
+    assert 0.7 < rule.wait_s(*likely, "en") < 1.0
+    rule.turn_over()
+    assert rule.wait_s(*sure, "en") == 0.3
+
+
+def test_a_text_without_a_full_stop_or_without_words_is_not_likely_the_end() -> None:
+    assert judge(0.9, "avec une autre performance.", "fr", complete=0.25) is Judgement.LIKELY
+    assert judge(0.9, "avec une autre performance", "fr", complete=0.25) is Judgement.DOUBTFUL
+    assert judge(0.99, "", "en") is Judgement.UNFINISHED
+
+
+def test_a_sentence_that_reads_like_the_end_is_not_waited_for_to_the_limit() -> None:
+    assert judge(0.03, "It is the dream that was built around it.", "en", complete=0.6) is Judgement.LIKELY
+    assert judge(0.03, "It is the dream that was built around it.", "en", complete=0.2) is not Judgement.LIKELY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -78,8 +79,16 @@ def test_a_late_transcript_is_waited_for() -> None:
     machine, actions = play(started(), ended(), Deadline())
     assert machine.phase is Phase.PAUSED
     assert machine.deadline is None
-    _, actions = play(text("hello"), machine=machine)
+    _, actions = play(text("hello"), Deadline(), machine=machine)
     assert actions == [CloseTurn("ann", "hello", 2.0), StartReply(1)]
+
+
+def test_a_late_transcript_is_judged_before_it_is_answered() -> None:
+    machine, _ = play(started(), ended(), EndOfTurn("ann", 1, 0.05), Deadline())
+    assert machine.deadline is None
+    machine.handle(EndOfTurn("ann", 1, 1.4), 0.8)
+    assert machine.handle(text("My number is 555"), 0.8) == []
+    assert machine.deadline == pytest.approx(0.1 + 1.4)
 
 
 def test_going_on_after_a_pause_is_one_turn() -> None:
@@ -138,11 +147,14 @@ def test_speech_over_the_agent_ducks_it_then_silences_it_then_cuts_it() -> None:
     assert machine.phase is Phase.HEARING
 
 
-def test_words_cut_at_once() -> None:
-    for said in ("Stop", "Wait, I", "What about tomorrow"):
+def test_stop_cuts_at_once_and_other_words_when_there_was_time_to_say_them() -> None:
+    for said in ("Stop", "Wait, I"):
         machine, actions = play(started(2, at=5.0), Partial("ann", 2, said), machine=speaking())
         assert actions == [Duck(), Cut(by_speech=True), OpenTurn("ann", 5.0)], said
         assert machine.phase is Phase.HEARING
+    machine, _ = play(started(2, at=5.0), machine=speaking())
+    assert machine.handle(Partial("ann", 2, "Is how"), 0.3) == []
+    assert machine.handle(Partial("ann", 2, "What about tomorrow"), 0.5) == [Cut(by_speech=True), OpenTurn("ann", 5.0)]
 
 
 def test_one_word_may_be_the_beginning_of_anything() -> None:
@@ -180,7 +192,7 @@ def test_music_does_not_silence_the_agent_for_long_and_words_in_it_still_cut() -
     machine, actions = play(started(2), Deadline(), Partial("ann", 2, ""), Deadline(), machine=speaking())
     assert actions == [Duck(), Hold(), Resume()]
     assert machine.phase is Phase.SPEAKING
-    _, actions = play(Partial("ann", 2, "please be so kind"), machine=machine)
+    actions = machine.handle(Partial("ann", 2, "please be so kind"), 2.0)
     assert actions[0] == Cut(by_speech=True)
 
 
@@ -383,9 +395,11 @@ def test_a_draft_of_other_words_is_not_released() -> None:
     assert actions == [CloseTurn("ann", "hello world", 2.0), DropDraft(), StartReply(3)]
 
 
-def test_a_late_transcript_needs_no_draft() -> None:
-    _, actions = play(started(), ended(), Deadline(), text("hello"), machine=drafting())
-    assert actions[1:] == [CloseTurn("ann", "hello", 2.0), StartReply(1)]
+def test_a_late_transcript_is_answered_by_its_draft() -> None:
+    machine, actions = play(started(), ended(), Deadline(), text("hello"), machine=drafting())
+    assert machine.deadline is not None
+    _, more = play(Deadline(), machine=machine)
+    assert [*actions[1:], *more] == [StartDraft(1, "hello"), CloseTurn("ann", "hello", 2.0), ReleaseDraft(1)]
 
 
 def test_every_phase_has_a_row_for_every_event_and_the_last_one_always_holds() -> None:

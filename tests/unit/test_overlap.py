@@ -15,6 +15,8 @@ from agent.overlap import Overlap, is_echo, starts_with_stop, weigh
         ("", Overlap.NOTHING),
         (" ... ", Overlap.NOTHING),
         ("Mhm.", Overlap.BACKCHANNEL),
+        ("M.M.", Overlap.BACKCHANNEL),
+        ("Hmmmm", Overlap.BACKCHANNEL),
         ("Mm-hmm", Overlap.BACKCHANNEL),
         ("Uh-huh.", Overlap.BACKCHANNEL),
         ("Yeah, okay.", Overlap.BACKCHANNEL),
