@@ -38,9 +38,9 @@ class AudioChunk:
     """A piece of one participant's microphone."""
 
     pcm: I16
-    """int16 (n,) mono at WIRE_RATE"""
+    """int16 (n,) mono, for the listener at EAR_RATE"""
     pts: int
-    """samples at WIRE_RATE since the track began; a jump is lost audio"""
+    """samples at the same rate since the track began; a jump is lost audio"""
 
 
 def to_wave(pcm: I16) -> F32:
@@ -59,6 +59,17 @@ def dbfs(pcm: I16) -> float:
         return SILENT_DBFS
     rms = float(np.sqrt(np.mean(np.square(pcm.astype(np.float64))))) / 32768.0
     return SILENT_DBFS if rms <= 0.0 else max(SILENT_DBFS, 20.0 * float(np.log10(rms)))
+
+
+def speech_dbfs(pcm: I16, rate: int) -> float:
+    """Level of the speech in int16 (n,), its pauses not counted: of the 10 ms within 20 dB of the loud ones."""
+    window = rate // 100
+    frames = pcm[: len(pcm) // window * window].reshape(-1, window).astype(np.float64)
+    if not len(frames):
+        return SILENT_DBFS
+    power = np.square(frames / 32768).mean(axis=1)
+    speech = float(power[power >= np.percentile(power, 95) * 0.01].mean())
+    return SILENT_DBFS if speech <= 0.0 else max(SILENT_DBFS, 10.0 * float(np.log10(speech)))
 
 
 class Resampler:

@@ -20,10 +20,10 @@ from aiortc.rtp import RtpPacket
 
 from agent.audio import I16, TICK_S, TICK_SAMPLES, WIRE_RATE, dbfs
 from agent.errors import SignalingError, TransportError
-from agent.transports.aiortc_private import drop_line, tap_packets
+from agent.transports.aiortc_private import drop_line, send_through, tap_packets
 from agent.transports.jitter import Packet
 from agent.transports.microphone import Microphone
-from agent.transports.opus import OpusEncoder
+from agent.transports.opus import REFRESH_TICKS, OpusEncoder
 from agent.transports.p2p import OutgoingTrack
 
 T = TypeVar("T")
@@ -75,15 +75,21 @@ class Caller:
 
     :param url: the server, such as http://127.0.0.1:8080
     :param extensions: ask for `antiphon.*` events.
+    :param muted: between sentences there is no noise, and nothing is sent, as by a browser that does what the server's
+        answer asks for.
+    :param speed: how much faster than speech a sentence is sent; for tests of endurance.
     """
 
-    def __init__(self, url: str, *, extensions: bool = True) -> None:
+    def __init__(self, url: str, *, extensions: bool = True, muted: bool = False, speed: int = 1) -> None:
         self._url = url
         self._extensions = extensions
+        self._muted = muted
+        self._speed = speed
+        self._wanted = asyncio.Event()
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._track = OutgoingTrack()
         self._encoder = OpusEncoder()
-        self._incoming = Microphone()
+        self._incoming = Microphone(WIRE_RATE)
         self._saying: I16 = np.zeros(0, np.int16)
         self._said = asyncio.Event()
         self._location = ""
@@ -93,6 +99,8 @@ class Caller:
         self.ear = Ear()
         self.events: list[dict[str, Any]] = []
         """all events of the server, each with ``at``, the `loop.time()` of its arrival"""
+        self.packets = 0
+        """of the agent's voice that have arrived"""
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
         self.said_at = 0.0
@@ -178,6 +186,10 @@ class Caller:
                     pass  # the server is gone, and the call with it
         await self._pc.close()
 
+    def through(self, network: Callable[[bytes, Callable[[bytes], None]], None]) -> None:
+        """From now on the microphone's packets pass this network, which sends them on late, twice or never."""
+        send_through(self._pc, network)
+
     async def vanish(self) -> None:
         """Be gone without a word, as a crashed page is: no hang-up, no goodbye from DTLS."""
         for task in self._tasks:
@@ -191,6 +203,7 @@ class Caller:
         """Speak int16 (n,) at WIRE_RATE in real time; return `said_at` when it is out."""
         self._saying = pcm
         self._said.clear()
+        self._wanted.set()
         await self._said.wait()
         return self.said_at
 
@@ -198,7 +211,7 @@ class Caller:
         """One packet every 20 ms, by absolute deadlines: speech if there is some, else the room's noise."""
         loop = asyncio.get_running_loop()
         due = loop.time()
-        amplitude = 32768 * 10 ** (NOISE_DBFS / 20)
+        amplitude = 0.0 if self._muted else 32768 * 10 ** (NOISE_DBFS / 20)
         last_loud = -1
         position = -1
         while True:
@@ -218,12 +231,29 @@ class Caller:
                 if position >= len(self._saying):
                     position, self._saying = -1, np.zeros(0, np.int16)
                     self._said.set()
-            due += TICK_S
+            due += TICK_S / self._speed if position >= 0 else TICK_S
+            if self._encoder.resting and not len(self._saying):
+                due += await self._rest(due)
             await asyncio.sleep(max(0.0, due - loop.time()))
+
+    async def _rest(self, due: float) -> float:
+        """Send nothing but a sign of life until there is something to say; how long that was, s."""
+        self._wanted.clear()
+        try:
+            async with asyncio.timeout_at(due + (REFRESH_TICKS - 1) * TICK_S):
+                await self._wanted.wait()
+        except TimeoutError:
+            pass  # a sign of life is due
+        ticks = max(0, int((asyncio.get_running_loop().time() - due) / TICK_S))
+        packet = self._encoder.rest(ticks)
+        if packet is not None:
+            self._track.put(packet)
+        return ticks * TICK_S
 
     # -- hearing ---------------------------------------------------------------------------------------------
 
     def _take_packet(self, packet: RtpPacket) -> None:
+        self.packets += 1
         if packet.payload:
             self._incoming.add(Packet(packet.sequence_number, packet.timestamp, packet.payload))
 

@@ -6,6 +6,7 @@ A `Timeline` is filled with `loop.time()` stamps where things happen. The log li
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, fields
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -86,6 +87,11 @@ class Metrics:
         self.overruns = Counter(
             "antiphon_tick_overruns_total", "20 ms ticks that came a tick or more too late", registry=self.registry
         )
+        self.loop_stalls = Counter(
+            "antiphon_loop_stalls_total", "Times the event loop stood still for 100 ms or more", registry=self.registry
+        )
+        self.tasks = Gauge("antiphon_tasks", "Tasks of the event loop", registry=self.registry)
+        self.tasks.set_function(lambda: len(asyncio.all_tasks()))
         self.dropped = Counter(
             "antiphon_audio_dropped_total", "Packets of a microphone that were lost or dropped", registry=self.registry
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ WATCH_S = 0.5
 """How often the line is looked at."""
 CHANNEL_S = 1.0
 """How long the greeting waits for the client to be ready for its events."""
+REST_TICKS = 20
+"""How long the tick sleeps at most while all is silent: a client hears of us every 400 ms."""
 WATCH_TICKS = 5
 """Captions follow the voice, and the watchdog looks, every 100 ms."""
 
@@ -169,7 +172,7 @@ class Room:
         """Every 20 ms, by absolute deadlines: play what there is to play.
 
         The first speech of a reply does not wait for its tick: the tick comes to it, and what the stream is ahead by
-        then is given back in the next silence, a tick at a time.
+        then is given back in the next silence, a tick at a time. In a long silence there is no tick at all.
         """
         loop = asyncio.get_running_loop()
         playout = self._conversation.playout
@@ -183,6 +186,9 @@ class Room:
             if count % WATCH_TICKS == 0:
                 self._conversation.watch()
             due += TICK_S
+            if playout.silent and self._connection.resting:
+                ahead_s, due = await self._rest(playout, ahead_s, due)
+                continue
             if ahead_s >= TICK_S and not frame.any():
                 ahead_s -= TICK_S
                 due += TICK_S
@@ -193,6 +199,17 @@ class Room:
             if await self._woken(playout, due):
                 ahead_s += due - loop.time()
                 due = loop.time()
+
+    async def _rest(self, playout: Playout, ahead_s: float, due: float) -> tuple[float, float]:
+        """Sleep until there is speech, or a sign of life to be sent; how far the stream is ahead, and the next tick."""
+        early = await self._woken(playout, due + REST_TICKS * TICK_S)
+        now = asyncio.get_running_loop().time()
+        passed = max(0, math.ceil((now - due) / TICK_S))  # so that the stream is not behind
+        back = min(passed, int(ahead_s / TICK_S))
+        self._connection.rest(passed - back)
+        ahead_s += passed * TICK_S - (now - due) - back * TICK_S if early else -back * TICK_S
+        self._conversation.watch()
+        return ahead_s, now if early else due + passed * TICK_S
 
     @staticmethod
     async def _woken(playout: Playout, due: float) -> bool:

@@ -27,6 +27,7 @@ from agent.room import Models, Room, phrases
 from agent.settings import Settings
 from agent.speaking.spoken import spoken
 from agent.speaking.voice import Voice
+from agent.stalls import StallDetector
 from agent.transports.aiortc_private import gather_only
 from agent.transports.p2p import PeerConnection
 
@@ -85,6 +86,7 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 await self._load(group)
+                group.create_task(StallDetector(lambda _: self.metrics.loop_stalls.inc()).run(), name="stall detector")
                 gc.collect()
                 gc.freeze()  # what is loaded stays: a full collection of it takes 40 ms, two ticks of every call
                 self.ready.set()
@@ -174,9 +176,9 @@ class Worker:
             tts = await self._loaded("tts", lambda: load_tts(settings, cores))
             voice = Voice(tts, self._tts_threads, settings.tts.voice, settings.tts.language)
             await asyncio.to_thread(spoken, "1", voice.language)  # loads how numbers are read
+            question = await voice.tune(WARM_UP)
             for phrase in phrases(settings).values():
                 await voice.prepare(spoken(phrase, voice.language))
-            question = np.concatenate([pcm async for pcm in voice.speak(WARM_UP)])
             self._done("tts")
             asr = await self._loaded("asr", lambda: load_asr(settings, cores))
             wave = to_wave(resample(question, voice.rate, EAR_RATE))

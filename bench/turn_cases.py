@@ -16,7 +16,7 @@ from functools import cache
 
 import numpy as np
 
-from agent.audio import F32, I16, WIRE_RATE, read_audio
+from agent.audio import F32, I16, WIRE_RATE, read_audio, speech_dbfs
 from agent.caller import NOISE_DBFS
 from bench import turn_cuts
 from bench.speech import QUESTIONS, RECORDINGS, SENTENCES, Clip, english, spoken
@@ -198,15 +198,9 @@ def _end(file: str, pcm: I16) -> int:
 # -- the sound -----------------------------------------------------------------------------------------------
 
 
-def speech_dbfs(pcm: I16) -> float:
-    """Level of the speech in int16 (n,): of its windows within 20 dB of the loud ones."""
-    power = _power(pcm, WINDOW)
-    return _db(float(power[power > np.percentile(power, 95) * 0.01].mean()))
-
-
 def levelled(pcm: I16, level_dbfs: float = LEVEL_DBFS) -> I16:
     """The same at another speech level; what is past full scale is clipped."""
-    gain = 10 ** ((level_dbfs - speech_dbfs(pcm)) / 20)
+    gain = 10 ** ((level_dbfs - speech_dbfs(pcm, WIRE_RATE)) / 20)
     louder: I16 = np.clip(np.rint(pcm.astype(np.float32) * gain), -32768, 32767).astype(np.int16)
     return louder
 
@@ -214,7 +208,7 @@ def levelled(pcm: I16, level_dbfs: float = LEVEL_DBFS) -> I16:
 def loud_span(pcm: I16) -> tuple[int, int]:
     """Samples at which the first loud 10 ms of int16 (n,) begin and the last end."""
     power = _power(pcm, WINDOW)
-    least_db = max(speech_dbfs(pcm) - RANGE_DB, _db(float(np.percentile(power, 5))) + ABOVE_ROOM_DB)
+    least_db = max(speech_dbfs(pcm, WIRE_RATE) - RANGE_DB, _db(float(np.percentile(power, 5))) + ABOVE_ROOM_DB)
     loud = np.flatnonzero(power > 10 ** (least_db / 10))
     return int(loud[0]) * WINDOW, (int(loud[-1]) + 1) * WINDOW
 

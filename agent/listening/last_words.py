@@ -55,7 +55,7 @@ _ANNOUNCED = re.compile(
     r"\b(number|code|pin|password|postcode|zip|account|booking|nummer|numéro|número|código)\b", re.IGNORECASE
 )
 
-_SPELLING = re.compile(r"\bspell(?:ed|s|ing|t)?\b", re.IGNORECASE)
+_SPELLING = re.compile(r"\bspel\w*", re.IGNORECASE)
 _LIST_BEGUN = re.compile(
     r"^on (?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:buy|invite|pack)\b(?:\W+\w+){1,4}\W*$", re.IGNORECASE
 )

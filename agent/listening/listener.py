@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.audio import EAR_RATE, F32, I16, WIRE_RATE, AudioChunk, Resampler, to_wave
+from agent.audio import EAR_RATE, F32, I16, AudioChunk, to_wave
 from agent.engines.protocols import Recognizer, Vad
 from agent.events import EndOfTurn, Event, HearingFailed, Partial, SpeechEnded, SpeechStarted, Transcript
 from agent.listening.endpointing import Endpointing
@@ -17,7 +17,7 @@ from agent.listening.gate import Gate
 from agent.listening.level import Leveller
 from agent.listening.nearness import Nearness
 from agent.listening.pauses import Detection, Pauses
-from agent.listening.segmenter import END, PREFIX_MS, SPEECH_MS, START, Ended, Segmenter, Started
+from agent.listening.segmenter import END, PREFIX_MS, SPEECH_MS, Ended, Segmenter, Started
 from agent.listening.slots import Slots
 from agent.listening.transcriber import Transcriber, Urgency
 
@@ -95,7 +95,6 @@ class Listener:
         self._segmenter = Segmenter(window=self._window, pause_ms=ears.pause_ms)
         self._leveller = Leveller()
         self._nearness = Nearness()
-        self._resampler = Resampler(WIRE_RATE, EAR_RATE)
         self._transcriber = Transcriber(hearing.asr, hearing.slots, ears.language, self._recognised)
         self._pauses = Pauses(hearing.detection, endpointing, self._window, self._judged)
         self._pending: I16 = np.zeros(0, np.int16)
@@ -155,11 +154,11 @@ class Listener:
         pcm = chunk.pcm
         if self._next_pts is not None and chunk.pts > self._next_pts:
             gap = chunk.pts - self._next_pts
-            filled = min(gap, round(GAP_LIMIT_S * WIRE_RATE))
-            self._position += (gap - filled) * EAR_RATE // WIRE_RATE
+            filled = min(gap, round(GAP_LIMIT_S * EAR_RATE))
+            self._position += gap - filled
             pcm = np.concatenate([np.zeros(filled, np.int16), pcm])
         self._next_pts = chunk.pts + len(chunk.pcm)
-        heard = np.concatenate([self._pending, self._resampler(pcm)])
+        heard = np.concatenate([self._pending, pcm])
         whole = len(heard) // self._window * self._window
         self._pending = heard[whole:]
         return [to_wave(window) for window in heard[:whole].reshape(-1, self._window)]
@@ -177,7 +176,7 @@ class Listener:
             self._audio.append(window)
         if self._speaking or self._ended is not None:
             self._pauses.hear(window)
-        if probability >= START and not self._speaking and self._ended is not None:
+        if probability >= END and not self._speaking and self._ended is not None:
             self._pauses.stir(self._since_end_s)
         match self._segmenter(begins, probability):
             case Started(at_s=at):

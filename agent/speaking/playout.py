@@ -174,6 +174,13 @@ class Playout:
         writer.changed.set()
         return out
 
+    @property
+    def silent(self) -> bool:
+        """There is nothing to play, and nothing is late: until `wake`, a tick is like any other."""
+        if len(self._tail) or (self.queued and not self._held):
+            return False
+        return self._held or self._writer is None or self._writer.finished or not self.position
+
     def call_when_audible(self, audible: Callable[[], None]) -> None:
         """Call this when the next sample of the current reply leaves."""
         if self._writer is not None:
@@ -194,10 +201,10 @@ class Playout:
         if self._held and self.position:
             self._rewind()
             self._gain = 0.0  # a ramp over one tick
-        first = self._held and self.queued and not self.position
+        goes_on = self._held and self.queued
         self._held = False
         self._target = 1.0
-        if first:
+        if goes_on:
             self.wake()
 
     def heard(self, delay_samples: int = 0) -> Heard:

@@ -8,10 +8,17 @@ from concurrent.futures import Executor
 from contextlib import aclosing
 from functools import partial
 
-from agent.audio import I16
+import numpy as np
+
+from agent.audio import I16, speech_dbfs
 from agent.engines.protocols import Synthesizer
 from agent.engines.threads import iterate
 
+LEVEL_DBFS = -21.0
+"""of what is spoken, its pauses not counted, whatever level an engine's voices have: as loud as people on a call, whose
+browsers level them, too"""
+MOST_DB = 12.0
+"""that are added or taken away for it"""
 KEPT = 64
 """clauses that are kept; some 10 MB at most"""
 KEPT_CHARS = 60
@@ -30,6 +37,7 @@ class Voice:
         self.tts = tts
         self.language = language
         self._threads = threads
+        self._gain = 1.0
         self._name = name
         self._phrases: dict[str, list[I16]] = {}
         self._kept: OrderedDict[str, list[I16]] = OrderedDict()
@@ -38,6 +46,17 @@ class Voice:
     def rate(self) -> int:
         """Hz of what `speak` yields."""
         return self.tts.rate
+
+    async def tune(self, text: str) -> I16:
+        """Say something, and from then on be as loud as a voice should be; int16 (n,) at `rate`.
+
+        :raises EngineError: if the engine failed.
+        """
+        self._gain = 1.0
+        pcm = np.concatenate([chunk async for chunk in self.speak(text)])
+        self._kept.pop(text, None)
+        self._gain = 10 ** (float(np.clip(LEVEL_DBFS - speech_dbfs(pcm, self.rate), -MOST_DB, MOST_DB)) / 20)
+        return self._levelled(pcm)
 
     async def prepare(self, text: str) -> None:
         """Have this ready for as long as the voice lives: a greeting, an apology.
@@ -61,10 +80,17 @@ class Voice:
         made: list[I16] = []
         work = partial(self.tts.speak, text, voice=self._name, language=self.language)
         async with aclosing(iterate(self._threads, work)) as chunks:
-            async for pcm in chunks:
+            async for chunk in chunks:
+                pcm = self._levelled(chunk)
                 made.append(pcm)
                 yield pcm
         if text and len(text) <= KEPT_CHARS:
             self._kept[text] = made
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
+
+    def _levelled(self, pcm: I16) -> I16:
+        if self._gain == 1.0:
+            return pcm
+        louder: I16 = np.clip(pcm * np.float32(self._gain), -32768, 32767).astype(np.int16)
+        return louder

@@ -32,6 +32,15 @@ class Connection(Protocol):
         """Int16 (TICK_SAMPLES,), called every tick; never waits."""
         ...
 
+    @property
+    def resting(self) -> bool:
+        """Only silence was played for a while: `rest` may stand for `play`."""
+        ...
+
+    def rest(self, ticks: int) -> None:
+        """So many ticks of silence have passed, or begin now."""
+        ...
+
     def flush(self) -> None:
         """Throw away what was given to `play` and has not left yet."""
         ...

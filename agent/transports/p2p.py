@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 
 from aiortc import (
@@ -19,7 +20,7 @@ from aiortc.rtp import RtpPacket
 
 from agent.audio import I16, AudioChunk
 from agent.errors import TransportError
-from agent.transports.aiortc_private import round_trip_s, tap_packets
+from agent.transports.aiortc_private import Header, round_trip_s, tap_datagrams, tap_packets
 from agent.transports.jitter import Packet
 from agent.transports.microphone import Microphone
 from agent.transports.opus import OpusEncoder, OpusPacket
@@ -35,6 +36,9 @@ SEND_LIMIT = 1 << 20
 PLAYOUT_DELAY_S = 0.06
 """A browser's own playout buffer, about 40 ms, and one packet under way."""
 CLOSE_S = 5.0
+OPUS = "minptime=10;useinbandfec=1;usedtx=1"
+"""What we ask of the client's encoder: a copy of each frame in the next one while packets are lost, and next to nothing
+while all is silent (RFC 7587)."""
 
 
 class OutgoingTrack(MediaStreamTrack):
@@ -98,13 +102,14 @@ class PeerConnection:
         capabilities = RTCRtpReceiver.getCapabilities("audio")
         assert capabilities is not None
         audio.setCodecPreferences([c for c in capabilities.codecs if c.mimeType.lower() == "audio/opus"])
+        self._receiver = audio.receiver
         tap_packets(audio.receiver, self._take_packet)
         self._pc.addTrack(self._track)
         try:
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except Exception as error:
             raise TransportError(f"the offer can not be answered: {error!r}; offer Opus audio") from error
-        return self._pc.localDescription.sdp
+        return _asking_for(OPUS, self._pc.localDescription.sdp)
 
     # -- the Connection protocol -----------------------------------------------------------------------------
 
@@ -129,6 +134,17 @@ class PeerConnection:
     def play(self, frame: I16) -> None:
         """Encode and send one tick."""
         packet = self._encoder.encode(frame)
+        if packet is not None:
+            self._track.put(packet)
+
+    @property
+    def resting(self) -> bool:
+        """The client has been told that all is silent."""
+        return self._encoder.resting
+
+    def rest(self, ticks: int) -> None:
+        """Send nothing, or a sign of life."""
+        packet = self._encoder.rest(ticks)
         if packet is not None:
             self._track.put(packet)
 
@@ -160,6 +176,8 @@ class PeerConnection:
     def _state_changed(self) -> None:
         state = self._pc.connectionState
         if state == "connected":
+            if not self.connected.is_set():
+                tap_datagrams(self._receiver, self._take_packet)
             self.connected.set()
         elif state in ("failed", "closed"):
             self.hang_up(f"connection {state}")
@@ -182,7 +200,7 @@ class PeerConnection:
             return
         self._messages.put_nowait(message if isinstance(message, str) else "")
 
-    def _take_packet(self, packet: RtpPacket) -> None:
+    def _take_packet(self, packet: RtpPacket | Header) -> None:
         self.last_packet = asyncio.get_running_loop().time()
         if packet.payload:
             self.microphone.add(Packet(packet.sequence_number, packet.timestamp, packet.payload))
@@ -193,3 +211,8 @@ class PeerConnection:
             self._gone.set_result(reason)
             self.microphone.end()
             self._messages.put_nowait(None)
+
+
+def _asking_for(parameters: str, sdp: str) -> str:
+    """An answer that tells the client how its Opus is wanted; aiortc leaves that out."""
+    return re.sub(r"(?mi)^(a=rtpmap:(\d+) opus/48000/2)(\r?)$", rf"\1\3\na=fmtp:\2 {parameters}\3", sdp)

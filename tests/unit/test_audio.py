@@ -9,7 +9,7 @@ import pytest
 
 from agent.audio import EAR_RATE, SILENT_DBFS, WIRE_RATE, Resampler, dbfs, read_audio, resample, write_wav
 from agent.errors import AudioError
-from agent.transports.opus import QUIET_TICKS, OpusDecoder, OpusEncoder
+from agent.transports.opus import QUIET_TICKS, REFRESH_TICKS, OpusDecoder, OpusEncoder
 
 
 def sine(seconds: float, rate: int, hz: float = 440.0) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
@@ -48,17 +48,37 @@ def test_a_file_that_is_no_sound_says_so(tmp_path: Path, content: bytes) -> None
         read_audio(path, WIRE_RATE)
 
 
-def test_opus_carries_a_tone_and_never_stops_in_silence() -> None:
+def test_opus_carries_a_tone_and_hardly_sends_silence() -> None:
     encoder, decoder = OpusEncoder(), OpusDecoder()
-    frames = [*sine(1.0, WIRE_RATE).reshape(-1, 960), *np.zeros((3 * QUIET_TICKS, 960), np.int16)]
-    packets = [encoder.encode(frame) for frame in frames]
-    assert all(packet is not None for packet in packets)
-    assert [packet.pts for packet in packets if packet] == [n * 960 for n in range(len(frames))]
-    heard = [decoder.decode(bytes(packet)) for packet in packets if packet]
+    seconds = 4
+    frames = [*sine(1.0, WIRE_RATE).reshape(-1, 960), *np.zeros((50 * seconds, 960), np.int16)]
+    packets = [packet for frame in frames if (packet := encoder.encode(frame)) is not None]
+    times = [packet.pts or 0 for packet in packets]
+    assert times[:50] == [n * 960 for n in range(50)]
+    assert times == sorted(set(times))
+    assert len(packets) < 50 + QUIET_TICKS + 50 * seconds / REFRESH_TICKS
+    assert encoder.resting
+    heard = [decoder.decode(bytes(packet)) for packet in packets]
     assert all(pcm is not None and len(pcm) == 960 for pcm in heard)
     levels = [dbfs(pcm) for pcm in heard if pcm is not None]
     assert abs(levels[25] - dbfs(frames[25])) < 1.0
-    assert max(levels[-QUIET_TICKS:]) < -80
+    assert max(levels[-5:]) < -80
+    again = encoder.encode(frames[0])
+    assert again is not None
+    assert again.pts == len(frames) * 960, "silence that is not sent takes time, too"
+
+
+def test_resting_is_encoding_silence() -> None:
+    encoded, rested = OpusEncoder(), OpusEncoder()
+    quiet = np.zeros(960, np.int16)
+    for _ in range(QUIET_TICKS):
+        encoded.encode(quiet)
+        rested.encode(quiet)
+    one_by_one = [packet.pts for _ in range(100) if (packet := encoded.encode(quiet)) is not None]
+    at_once = [packet.pts for _ in range(5) if (packet := rested.rest(20)) is not None]
+    assert len(one_by_one) == len(at_once) == 5
+    sound = sine(0.02, WIRE_RATE)
+    assert [p.pts for e in (encoded, rested) if (p := e.encode(sound)) is not None] == [(QUIET_TICKS + 100) * 960] * 2
 
 
 def test_what_is_no_opus_costs_one_frame() -> None:

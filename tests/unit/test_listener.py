@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from agent.audio import EAR_RATE, F32, I16, WIRE_RATE, AudioChunk
+from agent.audio import EAR_RATE, F32, I16, AudioChunk
 from agent.engines.protocols import Hypothesis
 from agent.engines.threads import pool
 from agent.events import Event, HearingFailed, Partial, SpeechEnded, SpeechStarted, Transcript
@@ -63,17 +63,17 @@ class Person:
 
     async def speak(self, seconds: float) -> None:
         """A loud tone with the level of speech."""
-        t = np.arange(round(seconds * WIRE_RATE)) / WIRE_RATE
+        t = np.arange(round(seconds * EAR_RATE)) / EAR_RATE
         await self._sound((8000 * np.sin(2 * np.pi * 300 * t)).astype(np.int16))
 
     async def pause(self, seconds: float) -> None:
         """Silence, but for the last bit."""
-        await self._sound(np.ones(round(seconds * WIRE_RATE), np.int16))
+        await self._sound(np.ones(round(seconds * EAR_RATE), np.int16))
 
     async def _sound(self, pcm: I16) -> None:
-        for start in range(0, len(pcm), 960):
-            self.chunks.put_nowait(AudioChunk(pcm[start : start + 960], self.pts))
-            self.pts += len(pcm[start : start + 960])
+        for start in range(0, len(pcm), 320):
+            self.chunks.put_nowait(AudioChunk(pcm[start : start + 320], self.pts))
+            self.pts += len(pcm[start : start + 320])
             for _ in range(3):
                 await asyncio.sleep(0)
 
@@ -232,7 +232,7 @@ async def test_a_quieter_voice_behind_the_person_does_not_interrupt(person: Pers
     await person.pause(1.5)
     heard = len(person.of(SpeechStarted))
     person.overlapped[0] = True
-    t = np.arange(WIRE_RATE) / WIRE_RATE
+    t = np.arange(EAR_RATE) / EAR_RATE
     await person._sound((8000 * 0.18 * np.sin(2 * np.pi * 300 * t)).astype(np.int16))  # 15 dB below
     assert len(person.of(SpeechStarted)) == heard
     await person.speak(0.5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.audio import I16, TICK_S, WIRE_RATE, dbfs
+from agent.audio import I16, TICK_S, WIRE_RATE, dbfs, speech_dbfs
 from agent.caller import HeardFrame
 from bench import interjections, turn_cases, turn_cuts, verdicts
 from bench.speech import RECORDINGS
@@ -82,7 +82,7 @@ def test_pauses_lie_inside_and_are_quieter_than_the_speech(cases: list[TurnCase]
         for start, end in case.pauses:
             assert 0.2 < start < end < case.ends_s - 0.1, case.name
             pause = case.pcm[round(start * WIRE_RATE) : round(end * WIRE_RATE)]
-            assert -75 < dbfs(pause) < turn_cases.speech_dbfs(case.pcm) - 15, case.name
+            assert -75 < dbfs(pause) < speech_dbfs(case.pcm, WIRE_RATE) - 15, case.name
         if case.kind in SPLICED:
             (pause_at,) = case.pauses
             assert f"{pause_at[1] - pause_at[0]:.1f}" in case.kind

@@ -141,7 +141,7 @@ async def test_the_line_sounds_clean(server: Server) -> None:
         stopped = await caller.event("output_audio_buffer.stopped", within_s=30.0)
         sound = caller.ear.sound(first.at - 0.01, stopped["at"])
         seconds = stopped["at"] - first.at
-        assert abs(len(sound) / WIRE_RATE - seconds) < 0.2
+        assert -0.2 < len(sound) / WIRE_RATE - seconds < 0.6  # with the silence before it, which is not sent
 
 
 async def test_the_example_asks_from_python(server: Server, tmp_path: Path) -> None:
