@@ -53,6 +53,9 @@ bench: $(STAMPS)/dev models
 	@$(BIN)/python -m bench.turns --quick 4
 	@$(BIN)/python -m bench.turns --talkers 3
 	@$(BIN)/python -m bench.footprint
+	@$(BIN)/python -m bench.loss
+	@$(BIN)/python -m bench.capacity
+	@$(BIN)/python -m bench.soak --calls 100 --hours 0.2
 	@$(BIN)/python -m bench.asr_wer
 
 web:

@@ -94,7 +94,7 @@ class LlmSettings(EngineSettings):
     """base URL of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; "" runs the embedded one"""
     api_key: SecretStr = SecretStr("")
     history_chars: int = Field(0, ge=0)
-    """of the conversation that the model is given; past it the older half is forgotten. 0 chooses: 2400 for the
+    """of the conversation that the model is given; past it the older half is forgotten. 0 chooses: 1600 for the
     embedded one, whose every token costs more the longer its prompt is, 24000 for a server's"""
 
 

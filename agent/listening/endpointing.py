@@ -43,6 +43,9 @@ WHOLE = 0.5
 """the language model's probability from which a sentence may be the end however the voice hangs"""
 FINISHED = 0.35
 """the language model's probability from which its word counts for more than a table of last words"""
+HOPELESS = 0.03
+"""the language model's probability below which an English text is not complete, however the voice falls; the small
+model knows no other language well enough"""
 CONCEIVABLE = 0.02
 """the language model's probability above which a single word may be a whole message"""
 PUNCTUATED, UNPUNCTUATED = 0.3, 0.1
@@ -152,6 +155,12 @@ def judge(
     if not text:
         return Judgement.UNFINISHED  # there is nothing to answer
     if unfinished(text, language) and (complete is None or complete < FINISHED):
+        return Judgement.UNFINISHED
+    if (
+        language in ("", "en")
+        and len(text.split()) > SHORT_WORDS
+        and (1.0 if complete is None else complete) < HOPELESS
+    ):
         return Judgement.UNFINISHED
     odds = _odds(probability, text, complete)
     doubted = Judgement.DOUBTFUL if odds >= DOUBTFUL else Judgement.UNFINISHED

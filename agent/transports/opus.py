@@ -8,6 +8,7 @@ is made up (concealment); silence is hardly sent at all (DTX).
 from __future__ import annotations
 
 import ctypes
+import weakref
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -49,6 +50,7 @@ class OpusEncoder:
     def __init__(self, *, noise_too: bool = False) -> None:
         self._noise_too = noise_too
         self._state = libopus.create("encoder", WIRE_RATE, 1, libopus.VOIP)
+        weakref.finalize(self, _OPUS.opus_encoder_destroy, self._state)
         for setting, value in (
             (libopus.SET_BITRATE, BIT_RATE),
             (libopus.SET_COMPLEXITY, COMPLEXITY),
@@ -63,9 +65,6 @@ class OpusEncoder:
         self._quiet = 0
         self._still = False  # the last packet said that silence begins
         self._silence = b""
-
-    def __del__(self) -> None:
-        _OPUS.opus_encoder_destroy(self._state)
 
     @property
     def resting(self) -> bool:
@@ -125,11 +124,9 @@ class OpusDecoder:
     def __init__(self, rate: int = WIRE_RATE) -> None:
         self.rate = rate
         self._state = libopus.create("decoder", rate, 1)
+        weakref.finalize(self, _OPUS.opus_decoder_destroy, self._state)
         self._pcm = np.zeros(rate * 120 // 1000, np.int16)  # the longest packet
         self._out = self._pcm.ctypes.data
-
-    def __del__(self) -> None:
-        _OPUS.opus_decoder_destroy(self._state)
 
     def samples(self, payload: bytes) -> int:
         """Of sound in a packet; 0 if it is not Opus."""

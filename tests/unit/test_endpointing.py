@@ -177,3 +177,9 @@ def test_a_text_without_a_full_stop_or_without_words_is_not_likely_the_end() -> 
 def test_a_sentence_that_reads_like_the_end_is_not_waited_for_to_the_limit() -> None:
     assert judge(0.03, "It is the dream that was built around it.", "en", complete=0.6) is Judgement.LIKELY
     assert judge(0.03, "It is the dream that was built around it.", "en", complete=0.2) is not Judgement.LIKELY
+
+
+def test_what_can_not_be_complete_is_waited_for_however_the_voice_falls() -> None:
+    assert judge(0.9, "At the varying by 12.", "en", complete=0.02) is Judgement.UNFINISHED
+    assert judge(0.9, "Hello there.", "en", complete=0.02) is not Judgement.UNFINISHED
+    assert judge(0.9, "At the varying by 12.", "pt", complete=0.02) is not Judgement.UNFINISHED
