@@ -98,4 +98,3 @@ def _declare(opus: ctypes.CDLL) -> None:
     opus.opus_encode.restype = ctypes.c_int32
     # The value follows as a variadic argument; on Apple's processors ctypes must know where those begin.
     opus.opus_encoder_ctl.argtypes = [_Pointer, _Int]
-    opus.opus_packet_get_nb_samples.argtypes = [ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32]

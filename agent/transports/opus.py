@@ -41,14 +41,10 @@ REFRESH_TICKS = 20
 
 
 class OpusEncoder:
-    """One outgoing stream. Between speech there is next to nothing in it.
+    """One outgoing stream. Between speech there is next to nothing in it: digital silence is left out, and nothing
+    else, for libopus takes a steady tone for noise."""
 
-    :param noise_too: leave out what libopus takes for a room's noise, as a browser does that was asked to, and not
-        digital silence alone. A steady tone is noise to it.
-    """
-
-    def __init__(self, *, noise_too: bool = False) -> None:
-        self._noise_too = noise_too
+    def __init__(self) -> None:
         self._state = libopus.create("encoder", WIRE_RATE, 1, libopus.VOIP)
         weakref.finalize(self, _OPUS.opus_encoder_destroy, self._state)
         for setting, value in (
@@ -57,7 +53,6 @@ class OpusEncoder:
             (libopus.SET_SIGNAL, libopus.SIGNAL_VOICE),
             (libopus.SET_INBAND_FEC, 1),
             (libopus.SET_PACKET_LOSS, EXPECTED_LOSS_PERCENT),
-            (libopus.SET_DTX, int(noise_too)),
         ):
             self._set(setting, value)
         self._out = ctypes.create_string_buffer(MOST_BYTES)
@@ -76,7 +71,7 @@ class OpusEncoder:
         silent = not pcm.any()
         if silent and self.resting:
             return self.rest(1)
-        if silent != bool(self._quiet) and not self._noise_too:
+        if silent != bool(self._quiet):
             self._set(libopus.SET_DTX, int(silent))
         self._quiet = self._quiet + 1 if silent else 0
         payload = self._encode(pcm)
@@ -122,15 +117,10 @@ class OpusDecoder:
     """
 
     def __init__(self, rate: int = WIRE_RATE) -> None:
-        self.rate = rate
         self._state = libopus.create("decoder", rate, 1)
         weakref.finalize(self, _OPUS.opus_decoder_destroy, self._state)
         self._pcm = np.zeros(rate * 120 // 1000, np.int16)  # the longest packet
         self._out = self._pcm.ctypes.data
-
-    def samples(self, payload: bytes) -> int:
-        """Of sound in a packet; 0 if it is not Opus."""
-        return max(0, int(_OPUS.opus_packet_get_nb_samples(payload, len(payload), self.rate)))
 
     def decode(self, payload: bytes) -> I16 | None:
         """A packet's payload to int16 (n,); None if it is not Opus."""
