@@ -37,6 +37,9 @@ class ServerSettings(Section):
     """address; anything but loopback needs a token, which this version does not have yet"""
     port: int = Field(8080, ge=0, le=65535)
     """TCP port; 0 takes a free one"""
+    processes: int = Field(1, ge=1, le=64)
+    """that hold the calls; more than one keeps the calls of a machine with many cores from waiting for each other. The
+    models are loaded once, whatever their number"""
     hosts: list[str] = []
     """names under which browsers may call, beside loopback's: that of a proxy in front, such as voice.example.org"""
 

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
 
 from agent.errors import SignalingError
 from signaling.calls import BODY_LIMIT, Calls
@@ -20,7 +19,7 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_S = 2
 
 
-def create_app(worker: AgentWorker, registry: CollectorRegistry, hosts: Sequence[str] = ()) -> web.Application:
+def create_app(worker: AgentWorker, hosts: Sequence[str] = ()) -> web.Application:
     """The application; the worker is run by whoever serves it.
 
     :param hosts: names under which browsers may call, beside loopback's.
@@ -38,7 +37,7 @@ def create_app(worker: AgentWorker, registry: CollectorRegistry, hosts: Sequence
         return web.json_response(body, status=503 if waiting else 200)
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4"})
+        return web.Response(body=await worker.exposition(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

@@ -37,7 +37,7 @@ class Calls:
     async def end(self, request: web.Request) -> web.Response:
         """Hang up."""
         call_id = request.match_info["call_id"]
-        if not self._worker.hang_up(call_id):
+        if not await self._worker.hang_up(call_id):
             raise SignalingError(404, f"There is no call {call_id[:60]}; it may have ended.", code="call_not_found")
         return web.Response(status=200)
 

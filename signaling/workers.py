@@ -11,7 +11,7 @@ __all__ = ["AgentWorker", "LocalWorker"]
 
 
 class AgentWorker(Protocol):
-    """Something that can take a call; the agent in this process, for now."""
+    """Something that can take a call: the agent in this process, or in others (`signaling.processes`)."""
 
     @property
     def waiting(self) -> Mapping[str, str]:
@@ -27,6 +27,10 @@ class AgentWorker(Protocol):
         """
         ...
 
-    def hang_up(self, call_id: str) -> bool:
+    async def hang_up(self, call_id: str) -> bool:
         """End a call; false if there is none of this id."""
+        ...
+
+    async def exposition(self) -> bytes:
+        """The counters as Prometheus reads them."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,12 +11,13 @@ from aiohttp import web
 
 from agent.audio import EAR_RATE, I16, WIRE_RATE, resample, to_wave
 from agent.engines.catalogue import Catalogue
-from agent.engines.cores import share
+from agent.engines.local import LocalEngines
 from agent.engines.protocols import Recognizer
 from agent.errors import ModelMissing
 from agent.settings import Settings
-from agent.worker import Worker, load_asr
+from agent.worker import Worker
 from signaling.app import create_app
+from signaling.processes import Processes
 
 
 def models_missing() -> str:
@@ -31,7 +33,7 @@ def models_missing() -> str:
 
 def second_ears() -> Recognizer:
     """A recogniser of the test's own, to hear what the caller heard."""
-    return load_asr(Settings(), share())
+    return LocalEngines(Settings()).asr()
 
 
 def transcribed(ears: Recognizer, pcm: I16) -> str:
@@ -43,10 +45,15 @@ def transcribed(ears: Recognizer, pcm: I16) -> str:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[tuple[str, Worker]]:
     """A whole server in this process; its address and its worker."""
-    import asyncio
-
     worker = Worker(settings)
-    runner = web.AppRunner(create_app(worker, worker.metrics.registry), access_log=None, shutdown_timeout=1.0)
+    async with running(worker) as url:
+        yield url, worker
+
+
+@asynccontextmanager
+async def running(worker: Worker | Processes) -> AsyncIterator[str]:
+    """The server before this worker; its address."""
+    runner = web.AppRunner(create_app(worker), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     running = asyncio.ensure_future(worker.run())
@@ -55,7 +62,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Worker]]:
         await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", worker
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         ready.cancel()
         running.cancel()

@@ -14,7 +14,12 @@ from agent.errors import ConfigError
 from agent.settings import Settings, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
+
+    from agent.worker import Worker
+    from signaling.processes import Processes
 
 SHUTDOWN_S = 3.0
 """How long requests in progress may take to end."""
@@ -31,6 +36,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--llm-url", metavar="URL", help="an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
     )
+    parser.add_argument("--processes", type=int, metavar="N", help="hold calls in N processes, one a core (1)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings (antiphon.toml)")
     parser.add_argument("--verbose", action="store_true", help="log what the libraries say, too")
     parser.set_defaults(run=run)
@@ -39,20 +45,36 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
     settings = load(args.config, **_flags(args))
+    log_to_stderr(args.verbose)
+    _refuse_public(settings)
+    asyncio.run(serve(settings, lambda: _worker(settings, args)))
+    return 0
+
+
+def log_to_stderr(verbose: bool) -> None:
+    """What we do; with ``verbose`` what the libraries say, too."""
     logging.basicConfig(
-        level=logging.DEBUG if args.verbose else logging.WARNING,
+        level=logging.DEBUG if verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     for name in ("agent", "signaling"):
-        logging.getLogger(name).setLevel(logging.DEBUG if args.verbose else logging.INFO)
-    _refuse_public(settings)
-    asyncio.run(serve(settings))
-    return 0
+        logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def _worker(settings: Settings, args: argparse.Namespace) -> Worker | Processes:
+    """Who holds the calls: this process, or others."""
+    if settings.server.processes > 1:
+        from signaling.processes import Processes
+
+        return Processes(settings, config=args.config, flags=_flags(args), verbose=args.verbose)
+    from agent.worker import Worker
+
+    return Worker(settings)
 
 
 def _flags(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     given = {
-        "server": {"host": args.host, "port": args.port},
+        "server": {"host": args.host, "port": args.port, "processes": args.processes},
         "llm": {"model": args.llm_model, "url": args.llm_url},
     }
     tables = {table: {k: v for k, v in keys.items() if v is not None} for table, keys in given.items()}
@@ -69,23 +91,23 @@ def _refuse_public(settings: Settings) -> None:
         )
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, make: Callable[[], Worker | Processes]) -> None:
     """Listen, load the models, take calls; return after SIGTERM or SIGINT.
 
+    :param make: who holds the calls.
     :raises ConfigError: if the port is taken.
     :raises AntiphonError: if a model is missing.
     """
     from aiohttp import web
 
-    from agent.worker import Worker
     from signaling.app import create_app
 
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    worker = Worker(settings)
-    app = create_app(worker, worker.metrics.registry, settings.server.hosts)
+    worker = make()
+    app = create_app(worker, settings.server.hosts)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
@@ -118,7 +140,7 @@ def _url(runner: web.AppRunner, settings: Settings) -> str:
     return f"http://{host}:{port}/"
 
 
-async def _until(stop: asyncio.Event, worker: Any, url: str) -> None:
+async def _until(stop: asyncio.Event, worker: Worker | Processes, url: str) -> None:
     """Run the worker until it is told to stop, or fails."""
     loop = asyncio.get_running_loop()
     began = loop.time()

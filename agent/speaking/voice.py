@@ -36,7 +36,7 @@ class Voice:
     def __init__(self, tts: Synthesizer, threads: Executor, name: str, language: str) -> None:
         self.tts = tts
         self.language = language
-        self._threads = threads
+        self.threads = threads
         self._gain = 1.0
         self._name = name
         self._phrases: dict[str, list[I16]] = {}
@@ -79,7 +79,7 @@ class Voice:
             return
         made: list[I16] = []
         work = partial(self.tts.speak, text, voice=self._name, language=self.language)
-        async with aclosing(iterate(self._threads, work)) as chunks:
+        async with aclosing(iterate(self.threads, work)) as chunks:
             async for chunk in chunks:
                 pcm = self._levelled(chunk)
                 made.append(pcm)

@@ -1,0 +1,94 @@
+"""One of several processes that hold calls: ``python -m signaling.call_process``; `signaling.processes` is its parent.
+
+- stdin: one line of JSON, the fields of `Task`, then nothing. The pipe stays open; its end means that the parent is
+  gone, and the process ends.
+- stdout: a line of JSON whenever the number of calls changes, ``{"calls": 3}``; the first one says that it is ready.
+- stderr: the log, which is the parent's.
+
+It answers on a Unix socket what the server answers on its port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import web
+
+from agent.commands.serve import SHUTDOWN_S, log_to_stderr
+from agent.engines.shared import SharedEngines
+from agent.settings import load
+from agent.worker import Worker
+from signaling.app import create_app
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the process is told on stdin."""
+
+    engines: str
+    """the socket behind which the models are"""
+    calls: str
+    """the socket to listen on"""
+    config: str | None
+    """the settings file, if not the usual one"""
+    flags: dict[str, dict[str, Any]]
+    """settings of the command line"""
+    verbose: bool
+
+    def line(self) -> bytes:
+        """As the process reads it."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def read(cls) -> Self:
+        """From stdin."""
+        return cls(**json.loads(sys.stdin.buffer.readline()))
+
+
+async def serve(task: Task) -> None:
+    """Hold calls until SIGTERM, or until the parent is gone."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # the terminal tells the whole group; the parent decides
+    loop.add_reader(sys.stdin.fileno(), stop.set)  # nothing more comes but its end
+    settings = load(Path(task.config) if task.config else None, **task.flags)
+    worker = Worker(settings, SharedEngines(settings, Path(task.engines)), counted=_tell)
+    runner = web.AppRunner(create_app(worker, settings.server.hosts), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        await web.UnixSite(runner, task.calls).start()
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(worker.run(), name="worker")
+            ready = group.create_task(worker.ready.wait(), name="until ready")
+            stopping = group.create_task(stop.wait(), name="until stopped")
+            await asyncio.wait({running, ready, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if ready.done():
+                _tell(0)
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for waiting in (running, ready, stopping):
+                waiting.cancel()
+    finally:
+        await runner.cleanup()
+
+
+def _tell(calls: int) -> None:
+    sys.stdout.write(json.dumps({"calls": calls}) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Be one."""
+    task = Task.read()
+    log_to_stderr(task.verbose)
+    asyncio.run(serve(task))
+
+
+if __name__ == "__main__":
+    main()
