@@ -81,13 +81,18 @@ async def person(url: str, number: int) -> list[dict[str, Any]]:
 
 async def talking(people: int, beside: int) -> dict[str, object]:
     """So many people talking at once, beside so many silent calls."""
-    async with Server(CALLS) as server, AsyncExitStack() as stack:
-        for _ in range(beside):
-            await stack.enter_async_context(Caller(server.url, muted=True))
-        await asyncio.sleep(SETTLE_S)
-        began, cpu = asyncio.get_running_loop().time(), cpu_s(server)
-        found = [one for each in await asyncio.gather(*(person(server.url, n) for n in range(people))) for one in each]
-        busy = 100 * (cpu_s(server) - cpu) / (asyncio.get_running_loop().time() - began)
+    async with Server(CALLS) as server:
+        async with AsyncExitStack() as stack:
+            for _ in range(beside):
+                await stack.enter_async_context(Caller(server.url, muted=True))
+            await asyncio.sleep(SETTLE_S)
+            began, cpu = asyncio.get_running_loop().time(), cpu_s(server)
+            each = await asyncio.gather(*(person(server.url, n) for n in range(people)))
+            busy = 100 * (cpu_s(server) - cpu) / (asyncio.get_running_loop().time() - began)
+        await server.calls_over(5.0)
+        underruns = await server.counter("antiphon_playout_underruns_total")
+        overruns = await server.counter("antiphon_tick_overruns_total")
+    found = [one for turns in each for one in turns]
     heard = [one["voice_to_voice_ms"] for one in found if "voice_to_voice_ms" in one]
     row = {
         "talking": people,
@@ -97,6 +102,8 @@ async def talking(people: int, beside: int) -> dict[str, object]:
         "p95_ms": round(quantile(heard, 0.95)),
         "missed": sum("missed" in one for one in found),
         "premature": sum(one["premature"] for one in found),
+        "underruns": round(underruns),
+        "late ticks": round(overruns),
         "CPU %": round(busy),
     }
     print(row, flush=True)

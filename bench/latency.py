@@ -44,11 +44,14 @@ async def turn(caller: Caller, clip: Clip) -> dict[str, Any]:
     return result
 
 
-async def measure(turns: int, clips: list[Clip], settings: dict[str, str]) -> list[dict[str, Any]]:
-    """That many turns in one call, the clips in turn."""
-    async with Server(settings) as server, Caller(server.url) as caller:
-        await asyncio.sleep(1.0)
-        return [await turn(caller, clips[n % len(clips)]) for n in range(turns)]
+async def measure(turns: int, clips: list[Clip], settings: dict[str, str]) -> tuple[list[dict[str, Any]], int]:
+    """That many turns in one call, the clips in turn; and how often the voice ran dry in the middle of an answer."""
+    async with Server(settings) as server:
+        async with Caller(server.url) as caller:
+            await asyncio.sleep(1.0)
+            found = [await turn(caller, clips[n % len(clips)]) for n in range(turns)]
+        await server.calls_over(5.0)
+        return found, round(await server.counter("antiphon_playout_underruns_total"))
 
 
 def varied(only: str | None) -> list[Clip]:
@@ -102,8 +105,9 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of the server")
     args = parser.parse_args()
     gather_only(["127.0.0.1"])
-    turns = asyncio.run(measure(args.turns, varied(args.only), assignments(args.set)))
-    figures = show(turns)
+    turns, underruns = asyncio.run(measure(args.turns, varied(args.only), assignments(args.set)))
+    figures = {**show(turns), "underruns": underruns}
+    print(f"\nTicks that found no speech in the middle of an answer: {underruns}")
     print(
         "\nendpointing_silence: silence until the turn was taken as over, of which the ear's share is the rest's work."
     )

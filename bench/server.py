@@ -83,6 +83,26 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
+    async def counter(self, name: str) -> float:
+        """A counter or gauge of /metrics, all its labels together.
+
+        :raises KeyError: if there is none of this name.
+        """
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/metrics") as response:
+            found = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)", await response.text(), re.MULTILINE)
+        if not found:
+            raise KeyError(f"/metrics has no {name}")
+        return sum(map(float, found))
+
+    async def calls_over(self, within_s: float) -> None:
+        """Wait until no call is left.
+
+        :raises TimeoutError: if one stays.
+        """
+        async with asyncio.timeout(within_s):
+            while await self.counter("antiphon_calls_active"):  # noqa: ASYNC110 - it is another process
+                await asyncio.sleep(0.2)
+
     def processes(self) -> list[psutil.Process]:
         """The server and its children."""
         parent = psutil.Process(self.pid)

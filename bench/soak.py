@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 from itertools import cycle, islice
 
-import aiohttp
 import numpy as np
 import psutil
 
@@ -43,29 +41,13 @@ MOST_PER_100 = {"memory_mb": 3.0, "descriptors": 0.5, "threads": 0.2, "tasks": 0
 async def look(server: Server) -> dict[str, float]:
     """What the server holds, its children's memory included."""
     process = psutil.Process(server.pid)
-    async with aiohttp.ClientSession() as http, http.get(f"{server.url}/metrics") as response:
-        tasks = re.search(r"^antiphon_tasks (\S+)", await response.text(), re.MULTILINE)
-    assert tasks is not None
     return {
         "memory_mb": process.memory_info().rss / 1e6,
         "children_mb": sum(child.memory_info().rss for child in process.children(recursive=True)) / 1e6,
         "descriptors": process.num_fds(),
         "threads": process.num_threads(),
-        "tasks": float(tasks[1]),
+        "tasks": await server.counter("antiphon_tasks"),
     }
-
-
-async def calls_over(server: Server) -> None:
-    """Wait until no call is left.
-
-    :raises TimeoutError: if one stays.
-    """
-    async with asyncio.timeout(GONE_S), aiohttp.ClientSession() as http:
-        while True:
-            async with http.get(f"{server.url}/metrics") as response:
-                if re.search(r"^antiphon_calls_active 0\.0", await response.text(), re.MULTILINE):
-                    return
-            await asyncio.sleep(0.2)
 
 
 async def call(server: Server, number: int, pcm: I16) -> None:
@@ -94,7 +76,7 @@ async def soak(calls: int, hours: float) -> list[dict[str, float]]:
         for n in range(LOOKS):
             part = list(islice(left, calls // LOOKS))
             await asyncio.gather(*(caller(part) for _ in range(AT_ONCE)))
-            await calls_over(server)
+            await server.calls_over(GONE_S)
             looks.append({"calls": (n + 1) * (calls // LOOKS), **await look(server)})
             print(", ".join(f"{key} {value:.0f}" for key, value in looks[-1].items()), flush=True)
     return looks

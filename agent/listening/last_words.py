@@ -55,6 +55,8 @@ _ANNOUNCED = re.compile(
     r"\b(number|code|pin|password|postcode|zip|account|booking|nummer|numéro|número|código)\b", re.IGNORECASE
 )
 
+_TOLD = re.compile(r", (?:(?:said|asked|replied|answered|[a-z]+ed) [A-Z]\w+|[A-Z]\w+ said)[.!]?$")
+"""a story's words for who spoke, at its end"""
 _SPELLING = re.compile(r"\bspel\w*", re.IGNORECASE)
 _LIST_BEGUN = re.compile(
     r"^on (?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:buy|invite|pack)\b(?:\W+\w+){1,4}\W*$", re.IGNORECASE
@@ -114,7 +116,9 @@ def _begun(text: str) -> bool:
 
 
 def listed(text: str) -> bool:
-    """Whether it ends in what may be items of a list, without the "and" that comes before the last. "Not now, Tom, said
-    Anna" looks like one, too."""
+    """Whether it ends in what may be items of a list, without the "and" that comes before the last. "Not now, Tom"
+    looks like one, too; with "said Anna" behind it it does not."""
+    if _TOLD.search(text):
+        return False
     items = [item.strip() for item in text.rstrip(".!").split(",")]
     return len(items) > 2 and all(0 < len(item.split()) < 3 for item in items[-2:]) and not _JOINED.search(items[-1])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.listening.endpointing import Endpointing, Judgement, clear, judge
-from agent.listening.last_words import dictated, unfinished
+from agent.listening.last_words import dictated, listed, unfinished
 
 probabilities = st.none() | st.floats(0.0, 1.0)
 
@@ -92,6 +92,13 @@ def test_a_list_ends_with_and() -> None:
     assert dictated("Please invite Anna, Peter, my sister.", "en")
     assert not dictated("Please invite Anna, Peter, and my sister.", "en")
     assert not dictated("No, thank you.", "en")
+
+
+def test_what_a_story_says_of_its_speaker_is_no_item_of_a_list() -> None:
+    assert listed("Not now, Tom, not yet.")
+    assert not listed("Not now, Tom, apologized Anna.")
+    assert not listed("Not now, Tom, Anna said.")
+    assert listed("We need onions, chopped carrots, peeled potatoes.")
 
 
 def test_who_says_first_has_more_to_say() -> None:
