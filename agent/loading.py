@@ -65,6 +65,7 @@ class Loader:
             loading.create_task(self._warm_llm(llm))
             if reader is not None and reader is not llm:
                 loading.create_task(self._warm_reader(reader))
+            noise = await _loaded("noise", engines.noise) if settings.noise.engine else None
             vad = await _loaded("vad", engines.vad)
             self._done("vad")
             tts = await _loaded("tts", engines.tts)
@@ -84,7 +85,8 @@ class Loader:
             self._done("asr")
             detection = await self._load_turn(wave)
             self._done("turn")
-        return Models(Hearing(vad, asr, Slots(self._asr_threads, DECODES), detection), llm, reader, voice)
+        hearing = Hearing(vad, asr, Slots(self._asr_threads, DECODES), detection, noise)
+        return Models(hearing, llm, reader, voice)
 
     async def _load_reader(self, llm: LanguageModel) -> LanguageModel | None:
         """Who judges whether a message is complete: the embedded model, whoever answers. None where it is not here."""

@@ -72,6 +72,13 @@ class EngineSettings(Section):
         return dict((self.__pydantic_extra__ or {}).get(engine, {}))
 
 
+class NoiseSettings(EngineSettings):
+    """Noise suppression on the way in, before anything listens."""
+
+    engine: str = ""
+    """webrtc-ns (needs `antiphon[webrtc-ns]`); "" for none: recognition does not gain from it (docs/media.md)"""
+
+
 class VadSettings(EngineSettings):
     """Voice activity detection."""
 
@@ -180,6 +187,7 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     agent: AgentSettings = AgentSettings()
+    noise: NoiseSettings = NoiseSettings()
     vad: VadSettings = VadSettings()
     asr: AsrSettings = AsrSettings()
     llm: LlmSettings = LlmSettings()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, cast
 
 from agent.engines.cores import share
-from agent.engines.protocols import LanguageModel, Recognizer, Synthesizer, TurnDetector, Vad
+from agent.engines.protocols import LanguageModel, NoiseSuppressor, Recognizer, Synthesizer, TurnDetector, Vad
 from agent.engines.registry import load
 from agent.settings import Settings
 
@@ -22,6 +22,10 @@ class Engines(Protocol):
 
     :raises AntiphonError: if a model is missing, can not be loaded, or a setting is wrong.
     """
+
+    def noise(self) -> NoiseSuppressor:
+        """The noise suppressor."""
+        ...
 
     def vad(self) -> Vad:
         """The voice activity detector."""
@@ -54,6 +58,11 @@ class LocalEngines:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._cores = share()
+
+    def noise(self) -> NoiseSuppressor:
+        """The noise suppressor."""
+        chosen = self._settings.noise
+        return cast("NoiseSuppressor", load("noise", chosen.engine, chosen.options(chosen.engine), threads=1))
 
     def vad(self) -> Vad:
         """The voice activity detector."""

@@ -22,7 +22,16 @@ import numpy as np
 
 from agent.audio import F32, I16
 from agent.engines.local import LocalEngines
-from agent.engines.protocols import Hypothesis, LanguageModel, Message, Recognizer, Synthesizer, TurnDetector, Vad
+from agent.engines.protocols import (
+    Hypothesis,
+    LanguageModel,
+    Message,
+    NoiseSuppressor,
+    Recognizer,
+    Synthesizer,
+    TurnDetector,
+    Vad,
+)
 from agent.errors import EngineError, ModelMissing
 from agent.settings import Settings
 
@@ -49,12 +58,16 @@ class About:
 
 
 class SharedEngines:
-    """The engines behind a Unix socket (`agent.engines.local.Engines`); voice activity, which is small, is our own."""
+    """The engines behind a Unix socket (`agent.engines.local.Engines`); what works on every packet is our own."""
 
     def __init__(self, settings: Settings, path: Path) -> None:
         self._settings = settings
         self._path = path
         self._local = LocalEngines(settings)
+
+    def noise(self) -> NoiseSuppressor:
+        """The noise suppressor."""
+        return self._local.noise()
 
     def vad(self) -> Vad:
         """The voice activity detector."""

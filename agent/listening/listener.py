@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.audio import EAR_RATE, F32, I16, AudioChunk, to_wave
-from agent.engines.protocols import Recognizer, Vad
+from agent.engines.protocols import NoiseSuppressor, Recognizer, Vad
 from agent.events import EndOfTurn, Event, HearingFailed, Partial, SpeechEnded, SpeechStarted, Transcript
 from agent.listening.endpointing import Endpointing
 from agent.listening.gate import Gate
@@ -19,6 +19,7 @@ from agent.listening.nearness import Nearness
 from agent.listening.pauses import Detection, Pauses
 from agent.listening.segmenter import END, PREFIX_MS, SPEECH_MS, Ended, Segmenter, Started
 from agent.listening.slots import Slots
+from agent.listening.suppression import Suppression
 from agent.listening.transcriber import Transcriber, Urgency
 
 GAP_LIMIT_S = 2.0
@@ -56,6 +57,8 @@ class Hearing:
     """where the recogniser runs"""
     detection: Detection | None
     """None: pauses are only timed"""
+    noise: NoiseSuppressor | None = None
+    """takes noise out before all of them; None: they hear what came"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Listener:
         self._nearness = Nearness()
         self._transcriber = Transcriber(hearing.asr, hearing.slots, ears.language, self._recognised)
         self._pauses = Pauses(hearing.detection, endpointing, self._window, self._judged)
+        self._suppression = None if hearing.noise is None else Suppression(hearing.noise)
         self._pending: I16 = np.zeros(0, np.int16)
         self._next_pts: int | None = None
         self._position = 0  # media time up to which all was heard, in samples at EAR_RATE
@@ -158,6 +162,8 @@ class Listener:
             self._position += gap - filled
             pcm = np.concatenate([np.zeros(filled, np.int16), pcm])
         self._next_pts = chunk.pts + len(chunk.pcm)
+        if self._suppression is not None:
+            pcm = self._suppression(pcm)
         heard = np.concatenate([self._pending, pcm])
         whole = len(heard) // self._window * self._window
         self._pending = heard[whole:]

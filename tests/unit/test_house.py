@@ -45,12 +45,14 @@ def test_who_may_import_whom(path: Path) -> None:
         assert not used
     if name.startswith(("agent.listening", "agent.speaking")):
         assert not {m for m in used if m.startswith("agent.transports")}
-    if re.match(r"agent\.engines\.(vad|asr|llm|tts|turn)\.", name):
+    if re.match(r"agent\.engines\.(noise|vad|asr|llm|tts|turn)\.", name):
         family = ".".join(name.split(".")[:3])
         allowed = ("agent.engines", "agent.audio", "agent.errors", "agent.speaking")
         assert not {m for m in used if not m.startswith((*allowed, family)) and m != "agent"}
     elif not name.startswith(("agent.engines", "agent.commands")):
-        assert not {m for m in used if re.match(r"agent\.engines\.(vad|asr|llm|tts|turn)\.", m)}, "by entry point only"
+        assert not {m for m in used if re.match(r"agent\.engines\.(noise|vad|asr|llm|tts|turn)\.", m)}, (
+            "by entry point only"
+        )
     if name.startswith("signaling.") and name not in SEAM:
         assert used <= {"agent.errors"} | {m for m in used if m.startswith("signaling.")}
 

@@ -54,7 +54,7 @@ def parrots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_every_engine_of_ours_can_be_imported() -> None:
     ours = [
         (entry.group, entry.name)
-        for seam in ("vad", "asr", "llm", "tts", "turn")
+        for seam in ("noise", "vad", "asr", "llm", "tts", "turn")
         for entry in entry_points(group=f"antiphon.{seam}")
         if entry.value.startswith("agent.")
     ]
