@@ -77,11 +77,24 @@ class Caller:
     :param extensions: ask for `antiphon.*` events.
     :param muted: between sentences there is no noise, and nothing is sent, as by a browser that does what the server's
         answer asks for.
+    :param token: a key or token of the server, where it wants one.
+    :param before: the `location` of a call to go on with, after its line was lost.
     :param speed: how much faster than speech a sentence is sent; for tests of endurance.
     """
 
-    def __init__(self, url: str, *, extensions: bool = True, muted: bool = False, speed: int = 1) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        extensions: bool = True,
+        muted: bool = False,
+        token: str = "",
+        before: str = "",
+        speed: int = 1,
+    ) -> None:
         self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._before = before
         self._extensions = extensions
         self._muted = muted
         self._speed = speed
@@ -92,7 +105,10 @@ class Caller:
         self._incoming = Microphone(WIRE_RATE)
         self._saying: I16 = np.zeros(0, np.int16)
         self._said = asyncio.Event()
-        self._location = ""
+        self.location = before
+        """the call's address; "" before and after it"""
+        self.answer = ""
+        """the server's SDP"""
         self._tasks: list[asyncio.Task[None]] = []
         self._group = asyncio.TaskGroup()
         self._noise = np.random.default_rng(7)
@@ -138,8 +154,8 @@ class Caller:
         self._pc.on("connectionstatechange", self._state_changed)
         tap_packets(self._pc.getTransceivers()[0].receiver, self._take_packet)
         await self._pc.setLocalDescription(await self._pc.createOffer())
-        answer = await self._post(self._pc.localDescription.sdp)
-        await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        self.answer = await self._post(self._pc.localDescription.sdp)
+        await self._pc.setRemoteDescription(RTCSessionDescription(self.answer, "answer"))
         self._tasks = [
             self._group.create_task(self._speak(), name="caller's microphone"),
             self._group.create_task(self._listen(), name="caller's ear"),
@@ -154,17 +170,17 @@ class Caller:
             ) from error
 
     async def _post(self, offer: str) -> str:
-        target = urljoin(self._url, "/v1/realtime/calls")
+        target = self._before or urljoin(self._url, "/v1/realtime/calls")
         query = {"extensions": "antiphon"} if self._extensions else {}
-        async with aiohttp.ClientSession() as http:
+        async with aiohttp.ClientSession(headers=self._headers) as http:
             try:
                 async with http.post(
                     target, params=query, data=offer, headers={"Content-Type": "application/sdp"}
                 ) as response:
                     text = await response.text()
-                    if response.status != 201:
+                    if response.status not in (200, 201):
                         raise SignalingError(response.status, _message(text))
-                    self._location = urljoin(self._url, response.headers["Location"])
+                    self.location = self._before or urljoin(self._url, response.headers["Location"])
                     return text
             except aiohttp.ClientConnectionError as error:
                 raise TransportError(
@@ -176,9 +192,9 @@ class Caller:
         self._incoming.end()
         for task in self._tasks:
             task.cancel()
-        if self._location:
-            location, self._location = self._location, ""
-            async with aiohttp.ClientSession() as http:
+        if self.location:
+            location, self.location = self.location, ""
+            async with aiohttp.ClientSession(headers=self._headers) as http:
                 try:
                     async with http.delete(location):
                         pass
@@ -194,8 +210,15 @@ class Caller:
         """Be gone without a word, as a crashed page is: no hang-up, no goodbye from DTLS."""
         for task in self._tasks:
             task.cancel()
-        self._location = ""
+        self.location = ""
         await drop_line(self._pc)
+
+    async def close_connection(self) -> None:
+        """End the peer connection in good order, but not the call, as a page that is loaded anew does."""
+        for task in self._tasks:
+            task.cancel()
+        self.location = ""
+        await self._pc.close()
 
     # -- speaking --------------------------------------------------------------------------------------------
 

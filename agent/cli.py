@@ -9,7 +9,7 @@ from importlib import import_module
 
 from agent.errors import AntiphonError
 
-COMMANDS = ("serve", "call", "models", "doctor")
+COMMANDS = ("serve", "call", "token", "models", "doctor")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -44,6 +44,11 @@ class SignalingError(AntiphonError):
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
 
+def no_such_call(call_id: str) -> SignalingError:
+    """The refusal for a call that is over, or never was."""
+    return SignalingError(404, f"There is no call {call_id[:60]}; it may have ended.", code="call_not_found")
+
+
 class TransportError(AntiphonError):
     """The peer connection can not be made, or broke."""
 

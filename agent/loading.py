@@ -72,7 +72,7 @@ class Loader:
             voice = Voice(tts, self._tts_threads, settings.tts.voice, settings.tts.language)
             await asyncio.to_thread(spoken, "1", voice.language)  # loads how numbers are read
             question = await voice.tune(WARM_UP)
-            for phrase in phrases(settings).values():
+            for phrase in (*phrases(settings).values(), settings.agent.goodbye):
                 await voice.prepare(spoken(phrase, voice.language))
             self._done("tts")
             asr = await _loaded("asr", engines.asr)

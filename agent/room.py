@@ -13,9 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from agent.audio import TICK_S
+import numpy as np
+
+from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, Resampler
 from agent.conversation import Conversation, Line, Manners
 from agent.engines.protocols import LanguageModel
+from agent.errors import EngineError
 from agent.events import Greet, Interruption, Phrase
 from agent.history import EMBEDDED_CHARS, SERVER_CHARS, History
 from agent.ledger import Patience
@@ -26,7 +29,9 @@ from agent.metrics import Metrics
 from agent.realtime.session import Session
 from agent.settings import Settings
 from agent.speaking.playout import Playout
+from agent.speaking.spoken import spoken
 from agent.speaking.voice import Voice
+from agent.transports.line import CallLine
 from agent.transports.p2p import PeerConnection
 
 log = logging.getLogger(__name__)
@@ -37,6 +42,8 @@ CHANNEL_S = 1.0
 """How long the greeting waits for the client to be ready for its events."""
 REST_TICKS = 20
 """How long the tick sleeps at most while all is silent: a client hears of us every 400 ms."""
+GOODBYE_TAIL = WIRE_RATE // 2
+"""samples of silence after a goodbye, while its last words are under way"""
 WATCH_TICKS = 5
 """Captions follow the voice, and the watchdog looks, every 100 ms."""
 
@@ -65,18 +72,21 @@ class Room:
         *,
         extensions: bool,
         session: Mapping[str, Any],
+        most_s: float = 0.0,
     ) -> None:
         self.call_id = call_id
-        self._connection = connection
+        limits = settings.limits
+        self._longest_s = min((most for most in (most_s, limits.longest_s) if most), default=math.inf)
+        self._voice = models.voice
+        self._leaving = ""
+        line = self._line = CallLine(connection)
         self._settings = settings
         self._metrics = metrics
         default_chars = SERVER_CHARS if settings.llm.url else EMBEDDED_CHARS
         history = History(settings.agent.instructions, settings.llm.history_chars or default_chars)
-        self._session = Session(
-            connection, history, settings, models.hearing.asr.knows, extensions=extensions, given=session
-        )
+        self._session = Session(line, history, settings, models.hearing.asr.knows, extensions=extensions, given=session)
         turn = settings.turn
-        machine = Machine(
+        machine = self._machine = Machine(
             patience(settings),
             interruption=Interruption(turn.interruption),
             greeting=Interruption(settings.agent.greeting_interruption),
@@ -89,11 +99,11 @@ class Room:
             machine=machine,
             manners=Manners(phrases(settings), settings.limits.stuck_s),
             line=Line(
-                flush=connection.flush,
+                flush=line.flush,
                 sealed=lambda: self._listener.seal(),
                 undecided=lambda: self._listener.undecided,
                 completed=lambda probability: self._listener.completed(probability),
-                delay_s=lambda: connection.delay_s,
+                delay_s=lambda: line.delay_s,
             ),
             observer=self._session.narrator,
             metrics=metrics,
@@ -116,44 +126,95 @@ class Room:
                 parts = [
                     group.create_task(self._tick(), name=f"tick {self.call_id}"),
                     group.create_task(self._conversation.run(), name=f"conversation {self.call_id}"),
-                    group.create_task(self._listener.run(self._connection.chunks()), name=f"ear {self.call_id}"),
+                    group.create_task(self._listener.run(self._line.chunks()), name=f"ear {self.call_id}"),
                     group.create_task(
                         self._session.run(self._conversation, self._listener), name=f"session {self.call_id}"
                     ),
                     group.create_task(self._greet(), name=f"greeting {self.call_id}"),
+                    group.create_task(self._line.watch(), name=f"line {self.call_id}"),
                 ]
                 reason = await self._until_gone()
                 for part in parts:
                     part.cancel()
+            if self._leaving:
+                await self._say_goodbye()
         except* Exception:  # this room's end, and no other's
             reason = "failed"
             log.exception("call failed call=%s", self.call_id)
         finally:
-            await self._connection.close(reason)
+            await self._line.close(reason)
             self._metrics.calls.dec()
             self._metrics.calls_total.labels(reason).inc()
-            self._metrics.dropped.inc(self._connection.microphone.lost)
+            self._metrics.dropped.inc(self._line.lost_packets)
             self._metrics.underruns.inc(self._conversation.playout.underruns)
             log.info("call ended call=%s reason=%s", self.call_id, reason)
         return reason
 
     def hang_up(self, reason: str) -> None:
         """End the call from our side."""
-        self._connection.hang_up(reason)
+        self._line.hang_up(reason)
+
+    async def rejoin(self, connection: PeerConnection) -> None:
+        """Go on over another peer connection; the client is told what it may have forgotten."""
+        if await self._line.switch(connection, self._settings.limits.connect_s):
+            log.info("call goes on call=%s", self.call_id)
+            await self._line.channel_open()
+            self._session.greet()
+
+    async def add_candidates(self, fragment: str) -> None:
+        """Further candidates of the client.
+
+        :raises TransportError: if there are too many.
+        """
+        await self._line.add_candidates(fragment)
+
+    def leave(self, reason: str) -> None:
+        """End the call from our side, with a word."""
+        self._leaving = reason
+
+    async def _say_goodbye(self) -> None:
+        """Say it past the conversation, which is over; what it was saying fades."""
+        loop = asyncio.get_running_loop()
+        playout, resampler = self._conversation.playout, Resampler(self._voice.rate, WIRE_RATE)
+        playout.cut(0)
+        parts = [playout.read(), playout.read()]
+        text = spoken(self._settings.agent.goodbye, self._voice.language)
+        with suppress(EngineError):
+            parts += [resampler(pcm) async for pcm in self._voice.speak(text)]
+        parts += [resampler.flush(), np.zeros(GOODBYE_TAIL, np.int16)]
+        pcm = np.concatenate(parts)
+        due = loop.time()
+        for begins in range(0, len(pcm) - TICK_SAMPLES + 1, TICK_SAMPLES):
+            self._line.play(pcm[begins : begins + TICK_SAMPLES])
+            due += TICK_S
+            await asyncio.sleep(due - loop.time())
 
     async def _until_gone(self) -> str:
         """Why the line is gone: a call that never connects and a peer that falls silent are gone too."""
         loop = asyncio.get_running_loop()
         limits = self._settings.limits
-        gone = asyncio.ensure_future(self._connection.closed())
+        began = active = loop.time()
+        gone = asyncio.ensure_future(self._line.closed())
         try:
             connect_by = loop.time() + limits.connect_s
             while not gone.done():
-                last = self._connection.last_packet or connect_by
-                if not self._connection.connected.is_set() and loop.time() >= connect_by:
+                last = self._line.last_heard or connect_by
+                if not self._line.connected.is_set() and loop.time() >= connect_by:
                     return "never connected"
-                if loop.time() - last > limits.peer_gone_s:
-                    return "peer gone"
+                if self._line.lost_s:
+                    if self._line.lost_s > limits.reconnect_s:
+                        return self._line.lost_for
+                elif loop.time() - last > limits.peer_gone_s:
+                    await self._line.lose("peer gone")
+                    continue
+                if self._machine.phase is not Phase.IDLE:
+                    active = loop.time()
+                if loop.time() - began > self._longest_s:
+                    self.leave("longest call")
+                if limits.idle_s and loop.time() - active > limits.idle_s:
+                    self.leave("idle")
+                if self._leaving:
+                    return self._leaving
                 await asyncio.wait({gone}, timeout=WATCH_S)
             return gone.result()
         finally:
@@ -162,10 +223,10 @@ class Room:
     async def _greet(self) -> None:
         """Speak first, as soon as the line is open, if there is something to say."""
         if self._settings.agent.greeting:
-            await self._connection.connected.wait()
+            await self._line.connected.wait()
             with suppress(TimeoutError):  # a client without a channel is greeted, too
                 async with asyncio.timeout(CHANNEL_S):
-                    await self._connection.channel_open()
+                    await self._line.channel_open()
             self._conversation.post(Greet())
 
     async def _tick(self) -> None:
@@ -180,13 +241,16 @@ class Room:
         ahead_s = 0.0
         count = 0
         while True:
+            if self._line.lost_s:  # nothing is said to nobody: it goes on where it was when somebody is there again
+                await self._line.up()
+                due, ahead_s = loop.time(), 0.0
             frame = playout.read()
-            self._connection.play(frame)
+            self._line.play(frame)
             count += 1
             if count % WATCH_TICKS == 0:
                 self._conversation.watch()
             due += TICK_S
-            if playout.silent and self._connection.resting:
+            if playout.silent and self._line.resting:
                 ahead_s, due = await self._rest(playout, ahead_s, due)
                 continue
             if ahead_s >= TICK_S and not frame.any():
@@ -206,7 +270,7 @@ class Room:
         now = asyncio.get_running_loop().time()
         passed = max(0, math.ceil((now - due) / TICK_S))  # so that the stream is not behind
         back = min(passed, int(ahead_s / TICK_S))
-        self._connection.rest(passed - back)
+        self._line.rest(passed - back)
         ahead_s += passed * TICK_S - (now - due) - back * TICK_S if early else -back * TICK_S
         self._conversation.watch()
         return ahead_s, now if early else due + passed * TICK_S

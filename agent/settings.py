@@ -6,7 +6,7 @@ Every duration has its unit in its name. `antiphon doctor` prints what is in for
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -30,11 +30,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Key = Annotated[SecretStr, Field(min_length=16)]
+
+
 class ServerSettings(Section):
     """Where the server listens."""
 
     host: str = "127.0.0.1"
-    """address; anything but loopback needs a token, which this version does not have yet"""
+    """address; anything but loopback wants `server.keys`"""
     port: int = Field(8080, ge=0, le=65535)
     """TCP port; 0 takes a free one"""
     processes: int = Field(1, ge=1, le=64)
@@ -42,6 +45,16 @@ class ServerSettings(Section):
     models are loaded once, whatever their number"""
     hosts: list[str] = []
     """names under which browsers may call, beside loopback's: that of a proxy in front, such as voice.example.org"""
+    origins: list[str] = []
+    """other sites whose pages may call, such as https://shop.example.org"""
+    keys: list[Key] = []
+    """API keys, at least 16 characters each, sent as `Authorization: Bearer`; with any, nobody calls without one or a
+    token that was made with one (`antiphon token`). The first one signs the tokens"""
+    certificate: Path | None = None
+    """PEM file with the TLS certificate and what it was signed with; browsers give the microphone only to https, or to
+    the own machine"""
+    private_key: Path | None = None
+    """PEM file with the certificate's key"""
 
 
 class AgentSettings(Section):
@@ -57,6 +70,8 @@ class AgentSettings(Section):
     """said when nobody has said anything for `turn.reprompt_s`"""
     apology: str = "Sorry, something went wrong. Please say that again."
     """said when an engine failed"""
+    goodbye: str = "I have to go now. Goodbye."
+    """said before the agent hangs up: the server stops, or the call has reached its limit"""
     cut_in: str = "Sorry to interrupt."
     """said before the answer to somebody who has not paused for `turn.most_turn_s`"""
 
@@ -159,10 +174,22 @@ class LimitsSettings(Section):
 
     calls: int = Field(16, ge=1)
     """calls at once; one more is refused with 503"""
+    calls_per_key: int = Field(0, ge=0)
+    """with one key or token; 0 for no limit of its own. One more is refused with 429"""
+    calls_per_address: int = Field(0, ge=0)
+    """from one IP address, which behind a proxy is the proxy's; 0 for no limit of its own"""
+    longest_s: float = Field(0.0, ge=0)
+    """the longest call; 0 for no limit"""
+    idle_s: float = Field(0.0, ge=0)
+    """a call in which nobody has said anything for so long ends; 0 for never"""
+    drain_s: float = Field(5.0, ge=0)
+    """calls in progress may go on for so long after SIGTERM; then the agent says goodbye and hangs up"""
     connect_s: float = Field(10.0, gt=0)
     """a call that has not connected by then ends"""
-    peer_gone_s: float = Field(10.0, gt=0)
-    """a call whose packets have stopped for so long ends"""
+    peer_gone_s: float = Field(6.0, gt=0)
+    """a client that nothing was heard of for so long is lost"""
+    reconnect_s: float = Field(30.0, ge=0)
+    """a client that was lost may come back for so long; then the call ends"""
     stuck_s: float = Field(12.0, gt=0)
     """an answer that has made no progress for so long is given up, with an apology"""
 
@@ -172,6 +199,22 @@ class IceSettings(Section):
 
     addresses: list[str] = []
     """gather candidates on these addresses only; none means: loopback for a loopback server, else all"""
+    servers: list[str] = []
+    """STUN and TURN servers, such as stun:stun.example.org:3478 or turn:turn.example.org:3478?transport=tcp; none is
+    asked unless it stands here"""
+    turn_username: str = ""
+    """for TURN servers with fixed passwords"""
+    turn_credential: SecretStr = SecretStr("")
+    turn_secret: SecretStr = SecretStr("")
+    """for TURN servers whose short-lived passwords are made from it, as with coturn's `use-auth-secret`"""
+    turn_ttl_s: int = Field(600, ge=60, le=86400)
+    """how long such a password is good"""
+    relay_only: bool = False
+    """tell nobody our own addresses; everything goes by TURN"""
+    public_address: str = ""
+    """told in place of our own addresses, where a network translates it to them"""
+    ports: str = Field("", pattern=r"^(\d+-\d+)?$")
+    """UDP ports for calls, such as 50000-50100; "" takes any"""
 
 
 class Settings(BaseSettings):

@@ -11,18 +11,21 @@ from ipaddress import ip_address
 from prometheus_client import generate_latest
 
 from agent.engines.local import Engines, LocalEngines
-from agent.errors import SignalingError, TransportError
-from agent.history import new_id
+from agent.errors import SignalingError, TransportError, no_such_call
 from agent.loading import Loader
 from agent.metrics import Metrics
 from agent.realtime.session import RequestError, json_object
 from agent.room import Models, Room
 from agent.settings import Settings
 from agent.stalls import StallDetector
-from agent.transports.aiortc_private import gather_only
+from agent.transports.aiortc_private import gather_on_ports, gather_only, gather_within
+from agent.transports.ice import Ice
 from agent.transports.p2p import PeerConnection
 
 log = logging.getLogger(__name__)
+
+GATHER_S = 2.0
+"""How long an answer waits for STUN and TURN servers."""
 
 
 def is_loopback(host: str) -> bool:
@@ -35,25 +38,39 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def ice(settings: Settings) -> Ice:
+    """How peers reach us, as the settings have it.
+
+    :raises ConfigError: if they contradict each other.
+    """
+    chosen = settings.ice
+    return Ice(
+        chosen.servers,
+        username=chosen.turn_username,
+        credential=chosen.turn_credential.get_secret_value(),
+        secret=chosen.turn_secret.get_secret_value(),
+        ttl_s=chosen.turn_ttl_s,
+        relay_only=chosen.relay_only,
+        public_address=chosen.public_address,
+    )
+
+
 class Worker:
     """One process's models and calls.
 
     :param engines: where its models come from; its own by default.
-    :param counted: told how many calls there are whenever that changes.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        engines: Engines | None = None,
-        counted: Callable[[int], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, settings: Settings, engines: Engines | None = None) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self._ice = ice(settings)
         self._loader = Loader(settings, engines or LocalEngines(settings))
         self.ready = asyncio.Event()
         self._rooms: dict[str, Room] = {}
-        self._counted = counted
+        self._one_over = asyncio.Event()
+        self.ended: Callable[[str], None] = lambda _: None
+        """told the id of each call that was answered and is over"""
         self._group: asyncio.TaskGroup | None = None
         self._models: Models | None = None
 
@@ -62,8 +79,12 @@ class Worker:
 
         :raises AntiphonError: if a model is missing or a setting names what does not exist.
         """
-        ice = self.settings.ice.addresses
-        gather_only(ice or (["127.0.0.1"] if is_loopback(self.settings.server.host) else []))
+        ice = self.settings.ice
+        gather_only(ice.addresses or (["127.0.0.1"] if is_loopback(self.settings.server.host) else []))
+        gather_within(GATHER_S)
+        if ice.ports:
+            low, high = map(int, ice.ports.split("-"))
+            gather_on_ports(range(low, high + 1))
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -93,22 +114,18 @@ class Worker:
 
     # -- calls -----------------------------------------------------------------------------------------------
 
-    async def answer(self, offer: str, *, extensions: bool, session: str) -> tuple[str, str]:
-        """Start a call: SDP offer to its id and the SDP answer.
+    async def answer(self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float) -> str:
+        """Start a call: SDP offer to SDP answer.
 
         :param extensions: send `antiphon.*` events.
         :param session: settings that the client gave with the offer, as in `session.update`; a JSON object.
-        :raises SignalingError: 400 for an offer that can not be answered, 503 when there is no room for it.
+        :param most_s: the longest that this call may take, in s; 0 for no limit of its own.
+        :raises SignalingError: 400 for an offer that can not be answered, 503 if the models are not ready.
         """
         if self._models is None or self._group is None or not self.ready.is_set():
             reasons = ", ".join(f"{part}: {why}" for part, why in self.waiting.items())
             raise SignalingError(503, f"The server is not ready yet ({reasons}); try again.", code="not_ready")
-        if len(self._rooms) >= self.settings.limits.calls:
-            raise SignalingError(
-                503, f"All {self.settings.limits.calls} lines are busy; try again later.", code="server_full"
-            )
-        connection = PeerConnection()
-        call_id = new_id("rtc")
+        connection = PeerConnection(self._ice)
         try:
             room = Room(
                 call_id,
@@ -118,12 +135,12 @@ class Worker:
                 self.metrics,
                 extensions=extensions,
                 session=json_object(session),
+                most_s=most_s,
             )
             self._rooms[call_id] = room
-            self._counted(self.calls)
             answer = await connection.answer(offer)
         except BaseException as error:
-            self._forget(call_id)
+            self._rooms.pop(call_id, None)
             await connection.close("not answered")
             if isinstance(error, TransportError):
                 raise SignalingError(400, str(error), code="invalid_offer", param="sdp") from error
@@ -131,7 +148,44 @@ class Worker:
                 raise SignalingError(400, str(error), code=error.code, param=error.param) from error
             raise
         self._group.create_task(self._run(room), name=f"call {call_id}")
-        return call_id, answer
+        return answer
+
+    async def rejoin(self, call_id: str, offer: str) -> str:
+        """Go on with a call over a new peer connection: SDP offer to SDP answer.
+
+        :raises SignalingError: 404 if there is no such call any more, 400 for an offer that can not be answered.
+        """
+        room = self._rooms.get(call_id)
+        if room is None or self._group is None:
+            raise no_such_call(call_id)
+        connection = PeerConnection(self._ice)
+        try:
+            answer = await connection.answer(offer)
+        except TransportError as error:
+            await connection.close("not answered")
+            raise SignalingError(400, str(error), code="invalid_offer", param="sdp") from error
+        self._group.create_task(room.rejoin(connection), name=f"rejoin {call_id}")
+        return answer
+
+    async def add_candidates(self, call_id: str, fragment: str) -> None:
+        """Further candidates of a client (trickle ICE).
+
+        :raises SignalingError: 404 if there is no such call, 400 for what is no candidate or too many.
+        """
+        room = self._rooms.get(call_id)
+        if room is None:
+            raise no_such_call(call_id)
+        try:
+            await room.add_candidates(fragment)
+        except (
+            TransportError,
+            ValueError,
+            AssertionError,
+            IndexError,
+        ) as error:  # aiortc's parser raises what it likes
+            raise SignalingError(
+                400, f"These candidates can not be used: {error}.", code="invalid_candidate"
+            ) from error
 
     async def hang_up(self, call_id: str) -> bool:
         """End a call; false if there is none of this id."""
@@ -140,15 +194,21 @@ class Worker:
             room.hang_up("hung up by request")
         return room is not None
 
+    async def leave(self) -> None:
+        """Say goodbye on every line, and hang up; returns when all calls are over."""
+        for room in self._rooms.values():
+            room.leave("server stopping")
+        while self._rooms:
+            self._one_over.clear()
+            await self._one_over.wait()
+
     async def _run(self, room: Room) -> None:
         try:
             await room.run()
         finally:
-            self._forget(room.call_id)
+            self._rooms.pop(room.call_id, None)
+            self._one_over.set()
+            self.ended(room.call_id)
             # A call leaves rings behind, exceptions and the frames they came through, and these hold buffers and the
             # threads of FFmpeg's filters. What is not frozen is small: this takes 1 to 3 ms.
             gc.collect()
-
-    def _forget(self, call_id: str) -> None:
-        self._rooms.pop(call_id, None)
-        self._counted(self.calls)

@@ -23,6 +23,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from agent.audio import I16, TICK_S, TICK_SAMPLES
 from agent.caller import Caller
 from agent.transports.aiortc_private import gather_only, send_through
+from agent.transports.ice import Ice
 from agent.transports.opus import OpusEncoder
 from agent.transports.p2p import OutgoingTrack, PeerConnection
 from bench.latency import turn
@@ -65,7 +66,7 @@ class Delays:
 async def delays(network: Network, speech: I16) -> Delays:
     """Speech through a network into a receive path, frame by frame."""
     loop = asyncio.get_running_loop()
-    server, pc = PeerConnection(), RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    server, pc = PeerConnection(Ice()), RTCPeerConnection(RTCConfiguration(iceServers=[]))
     track, encoder = OutgoingTrack(), OpusEncoder()
     sent: list[float] = []
     found = Delays([], [], network.bursts)

@@ -73,6 +73,11 @@ class Server:
         await asyncio.to_thread(self._log.unlink, missing_ok=True)
         return self._process.returncode or 0
 
+    async def exited(self) -> int:
+        """Wait until it has ended by itself; the exit status."""
+        assert self._process is not None
+        return await self._process.wait()
+
     def log(self) -> str:
         """What the server has printed."""
         return self._log.read_text() if self._log.exists() else ""

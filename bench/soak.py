@@ -24,7 +24,7 @@ from bench.report import machine, save, table
 from bench.server import Server
 from bench.turn_cases import recorded
 
-SETTINGS = {"ANTIPHON__LIMITS__PEER_GONE_S": "3", "ANTIPHON__LIMITS__CALLS": "64"}
+SETTINGS = {"ANTIPHON__LIMITS__PEER_GONE_S": "3", "ANTIPHON__LIMITS__RECONNECT_S": "0", "ANTIPHON__LIMITS__CALLS": "64"}
 AT_ONCE = 4
 LOOKS = 20
 """how often the server is looked at"""

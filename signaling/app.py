@@ -5,31 +5,56 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from agent.errors import SignalingError
 from signaling.calls import BODY_LIMIT, Calls
-from signaling.door import only_own_pages
+from signaling.client_secrets import add_client_secrets
+from signaling.door import door, shared_with
+from signaling.lines import Lines, Most
 from signaling.page import add_page
+from signaling.tokens import Tokens
 from signaling.workers import AgentWorker
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 2
+CALLS = web.AppKey("calls", Calls)
 
 
-def create_app(worker: AgentWorker, hosts: Sequence[str] = ()) -> web.Application:
-    """The application; the worker is run by whoever serves it.
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may use the server, and how much."""
 
-    :param hosts: names under which browsers may call, beside loopback's.
-    """
-    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_errors, only_own_pages(hosts)])
-    Calls(worker).add_to(app)
+    keys: Sequence[str] = ()
+    """API keys; none leaves it open"""
+    hosts: Sequence[str] = ()
+    """names of ours beside loopback's"""
+    origins: Sequence[str] = ()
+    """other sites whose pages may call"""
+    anywhere: bool = False
+    """reachable from other machines, by IP address too"""
+    most: Most = field(default_factory=lambda: Most(server=16))
+    """calls at once"""
+    inside: bool = False
+    """behind another process of ours, which has asked all this"""
+
+
+def create_app(worker: AgentWorker, access: Access = Access()) -> web.Application:
+    """The application; the worker is run by whoever serves it."""
+    tokens, lines = Tokens(access.keys), Lines(access.most)
+    check = door(tokens, access.hosts, access.origins, anywhere=access.anywhere)
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_errors, check])
+    app.on_response_prepare.append(shared_with(access.origins))
+    calls = app[CALLS] = Calls(worker, lines, inside=access.inside)
+    calls.add_to(app)
+    add_client_secrets(app, tokens)
     add_page(app)
 
     async def healthz(_: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        return web.json_response({"status": "ok", "calls": len(lines)})
 
     async def readyz(_: web.Request) -> web.Response:
         waiting = dict(worker.waiting)
@@ -61,7 +86,9 @@ async def _errors(
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         refused = SignalingError(500, "The server failed at this request; its log says why.", code="internal_error")
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if refused.status == 503 else {}
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if refused.status in (429, 503) else {}
+    if refused.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
         status=refused.status, text=json.dumps(refused.body()), content_type="application/json", headers=headers
     )

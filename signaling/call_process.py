@@ -2,10 +2,10 @@
 
 - stdin: one line of JSON, the fields of `Task`, then nothing. The pipe stays open; its end means that the parent is
   gone, and the process ends.
-- stdout: a line of JSON whenever the number of calls changes, ``{"calls": 3}``; the first one says that it is ready.
+- stdout: a line of JSON, ``{"ready": true}``, and then one for each call that is over, ``{"ended": "rtc_…"}``.
 - stderr: the log, which is the parent's.
 
-It answers on a Unix socket what the server answers on its port.
+It answers on a Unix socket what the server answers on its port. SIGTERM lets it say goodbye on every line, and ends it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from agent.commands.serve import SHUTDOWN_S, log_to_stderr
 from agent.engines.shared import SharedEngines
 from agent.settings import load
 from agent.worker import Worker
-from signaling.app import create_app
+from signaling.app import CALLS, Access, create_app
+from signaling.lines import Most
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,16 @@ async def serve(task: Task) -> None:
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # the terminal tells the whole group; the parent decides
     loop.add_reader(sys.stdin.fileno(), stop.set)  # nothing more comes but its end
     settings = load(Path(task.config) if task.config else None, **task.flags)
-    worker = Worker(settings, SharedEngines(settings, Path(task.engines)), counted=_tell)
-    runner = web.AppRunner(create_app(worker, settings.server.hosts), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    worker = Worker(settings, SharedEngines(settings, Path(task.engines)))
+    app = create_app(worker, Access(most=Most(server=settings.limits.calls), inside=True))
+    forget = worker.ended
+
+    def ended(call_id: str) -> None:
+        forget(call_id)
+        _tell({"ended": call_id})
+
+    worker.ended = ended
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
         await web.UnixSite(runner, task.calls).start()
@@ -70,16 +79,19 @@ async def serve(task: Task) -> None:
             stopping = group.create_task(stop.wait(), name="until stopped")
             await asyncio.wait({running, ready, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if ready.done():
-                _tell(0)
+                _tell({"ready": True})
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            app[CALLS].closing = True
+            if stopping.done() and not running.done():
+                await worker.leave()
             for waiting in (running, ready, stopping):
                 waiting.cancel()
     finally:
         await runner.cleanup()
 
 
-def _tell(calls: int) -> None:
-    sys.stdout.write(json.dumps({"calls": calls}) + "\n")
+def _tell(what: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
 
 

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ from aiohttp import web
 
 from agent.engine_host import host
 from agent.engines.local import LocalEngines
-from agent.errors import SignalingError
+from agent.errors import SignalingError, no_such_call
 from agent.loading import Loader
 from agent.settings import Settings
 from signaling.call_process import Task
+from signaling.calls import CALL_ID, FRAGMENT, MOST_S
 from signaling.exposition import merged
 
 log = logging.getLogger(__name__)
@@ -41,29 +42,45 @@ END_S = 5.0
 
 
 class CallProcess:
-    """One process that holds calls; started again whenever it ends."""
+    """One process that holds calls; started again whenever it ends.
 
-    def __init__(self, number: int) -> None:
+    :param ended: told the id of each call that is over.
+    """
+
+    def __init__(self, number: int, ended: Callable[[str], None]) -> None:
         self.number = number
-        self.calls: int | None = None
-        """in progress; None while it is not ready"""
-        self.offers = 0
-        """calls that are being negotiated and not counted yet"""
+        self.ready = False
+        self.calls: set[str] = set()
+        """those that it holds, from their offer on"""
         self.changed = asyncio.Event()
+        """set when it gets ready, and when it ends"""
+        self._ended = ended
+        self._leaving = False
+        self._process: asyncio.subprocess.Process | None = None
         self._http: aiohttp.ClientSession | None = None
 
     async def run(self, task: Task) -> None:
-        """Keep one alive until cancelled; then end it."""
+        """Keep one alive until cancelled, or told to leave; then end it."""
         backoff_s = FIRST_BACKOFF_S
         while True:
             if await self._live(task):
                 backoff_s = FIRST_BACKOFF_S
+            if self._leaving:
+                return
             log.error("a process with calls ended, and is started again process=%d", self.number)
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, LAST_BACKOFF_S)
 
-    async def ask(self, method: str, path: str, **given: Any) -> tuple[int, Mapping[str, str], bytes]:
-        """An HTTP request to it: status, headers and body of the answer.
+    async def leave(self) -> None:
+        """Let it say goodbye on every line; returns when it is gone."""
+        self._leaving = True
+        while self._process is not None:
+            self.changed.clear()
+            _send(self._process, signal.SIGTERM)
+            await self.changed.wait()
+
+    async def ask(self, method: str, path: str, **given: Any) -> tuple[int, bytes]:
+        """An HTTP request to it: status and body of the answer.
 
         :raises SignalingError: 503 if it is not there.
         """
@@ -71,31 +88,41 @@ class CallProcess:
             if self._http is None:
                 raise ConnectionError
             async with self._http.request(method, f"http://localhost{path}", **given) as response:
-                return response.status, response.headers, await response.read()
+                return response.status, await response.read()
         except (aiohttp.ClientError, OSError) as error:
             raise SignalingError(503, "This call's process has ended; try again.", code="process_ended") from error
 
     async def _live(self, task: Task) -> bool:
         """The life of one; whether it ever got ready."""
-        ready = False
         await asyncio.to_thread(Path(task.calls).unlink, missing_ok=True)
-        process = await asyncio.create_subprocess_exec(
+        process = self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "signaling.call_process"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert process.stdin is not None and process.stdout is not None
-        connector = aiohttp.UnixConnector(task.calls, limit=0)
+        lived = False
         try:
-            async with aiohttp.ClientSession(connector=connector) as self._http:
+            async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(task.calls, limit=0)) as self._http:
                 process.stdin.write(task.line())
                 while line := await process.stdout.readline():
-                    ready = True
-                    self.calls = int(json.loads(line)["calls"])
-                    self.changed.set()
+                    self._told(json.loads(line))
+                    lived = lived or self.ready
         finally:
-            self.calls = self._http = None
-            self.changed.set()
+            self._http = None
+            self.ready = False
             await _end(process)
-        return ready
+            self._process = None
+            for call_id in list(self.calls):
+                self._told({"ended": call_id})
+            self.changed.set()
+        return lived
+
+    def _told(self, what: Mapping[str, Any]) -> None:
+        if "ended" in what:
+            self.calls.discard(what["ended"])
+            self._ended(what["ended"])
+        else:
+            self.ready = True
+            self.changed.set()
 
 
 class Processes:
@@ -114,7 +141,12 @@ class Processes:
         self._config = str(config) if config else None
         self._flags = flags
         self._verbose = verbose
-        self._all = [CallProcess(number) for number in range(1, settings.server.processes + 1)]
+        self.ended: Callable[[str], None] = lambda _: None
+        """told the id of each call that was answered and is over"""
+        self._all = [
+            CallProcess(number, lambda call_id: self.ended(call_id))
+            for number in range(1, settings.server.processes + 1)
+        ]
 
     async def run(self) -> None:
         """Load the models and lend them; keep the processes alive until cancelled.
@@ -143,7 +175,7 @@ class Processes:
                 task = Task(str(folder / "engines"), calls, self._config, self._flags, self._verbose)
                 group.create_task(each.run(task), name=f"process {each.number}")
             for each in self._all:
-                while each.calls is None:
+                while not each.ready:
                     each.changed.clear()
                     await each.changed.wait()
             gc.collect()
@@ -153,47 +185,73 @@ class Processes:
     @property
     def waiting(self) -> Mapping[str, str]:
         """What is not ready yet, and why; a process that is being replaced is missed only if it is the last."""
-        down = [each for each in self._all if each.calls is None]
+        down = [each for each in self._all if not each.ready]
         if self._loader.waiting or not down or (self.ready.is_set() and len(down) < len(self._all)):
             return self._loader.waiting
         return {f"process {each.number}": "starting" for each in down}
 
-    @property
-    def calls(self) -> int:
-        """Calls in progress."""
-        return sum((each.calls or 0) + each.offers for each in self._all)
-
-    async def answer(self, offer: str, *, extensions: bool, session: str) -> tuple[str, str]:
+    async def answer(self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float) -> str:
         """Start a call in the process that has the fewest.
 
-        :raises SignalingError: 503 when there is no room; whatever the process refuses it with.
+        :raises SignalingError: 503 if no process is ready; whatever the process refuses it with.
         """
-        if self.calls >= self.settings.limits.calls:
-            raise SignalingError(
-                503, f"All {self.settings.limits.calls} lines are busy; try again later.", code="server_full"
-            )
-        up = [each for each in self._all if each.calls is not None]
+        up = [each for each in self._all if each.ready]
         if not up:
             reasons = ", ".join(f"{part}: {why}" for part, why in self.waiting.items())
             raise SignalingError(503, f"The server is not ready yet ({reasons}); try again.", code="not_ready")
-        chosen = min(up, key=lambda each: (each.calls or 0) + each.offers)
+        chosen = min(up, key=lambda each: len(each.calls))
         form = aiohttp.FormData({"sdp": offer, "session": session}, default_to_multipart=True)
         path = "/v1/realtime/calls" + ("?extensions=antiphon" if extensions else "")
-        chosen.offers += 1
+        chosen.calls.add(call_id)
         try:
-            status, headers, body = await chosen.ask("POST", path, data=form)
-        finally:
-            chosen.offers -= 1
-        if status != 201:
-            raise _refusal(status, body)
-        return headers["Location"].rpartition("/")[2], body.decode()
+            status, body = await chosen.ask("POST", path, data=form, headers={CALL_ID: call_id, MOST_S: str(most_s)})
+            if status != 201:
+                raise _refusal(status, body)
+        except BaseException:
+            chosen.calls.discard(call_id)
+            raise
+        return body.decode()
+
+    async def rejoin(self, call_id: str, offer: str) -> str:
+        """Go on with a call over a new peer connection, in the process that holds it.
+
+        :raises SignalingError: 404 if there is no such call any more; whatever the process refuses it with.
+        """
+        for each in self._all:
+            if call_id in each.calls:
+                status, body = await each.ask(
+                    "POST", f"/v1/realtime/calls/{call_id}", data=offer, headers={"Content-Type": "application/sdp"}
+                )
+                if status != 200:
+                    raise _refusal(status, body)
+                return body.decode()
+        raise no_such_call(call_id)
+
+    async def add_candidates(self, call_id: str, fragment: str) -> None:
+        """Further candidates of a client, for the process that holds the call.
+
+        :raises SignalingError: 404 if there is no such call; whatever the process refuses them with.
+        """
+        for each in self._all:
+            if call_id in each.calls:
+                status, body = await each.ask(
+                    "PATCH", f"/v1/realtime/calls/{call_id}", data=fragment, headers={"Content-Type": FRAGMENT}
+                )
+                if status != 204:
+                    raise _refusal(status, body)
+                return
+        raise no_such_call(call_id)
+
+    async def leave(self) -> None:
+        """Say goodbye on every line, and hang up; returns when all processes are gone."""
+        await asyncio.gather(*(each.leave() for each in self._all))
 
     async def hang_up(self, call_id: str) -> bool:
         """End a call; false if no process has one of this id."""
         for each in self._all:
             with suppress(SignalingError):
-                if (await each.ask("DELETE", f"/v1/realtime/calls/{call_id}"))[0] == 200:
-                    return True
+                if call_id in each.calls:
+                    return (await each.ask("DELETE", f"/v1/realtime/calls/{call_id}"))[0] == 200
         return False
 
     async def exposition(self) -> bytes:
@@ -201,7 +259,7 @@ class Processes:
         texts = {}
         for each in self._all:
             with suppress(SignalingError):
-                texts[str(each.number)] = (await each.ask("GET", "/metrics"))[2].decode()
+                texts[str(each.number)] = (await each.ask("GET", "/metrics"))[1].decode()
         return merged(texts)
 
 
@@ -217,16 +275,18 @@ def _refusal(status: int, body: bytes) -> SignalingError:
 async def _end(process: asyncio.subprocess.Process) -> None:
     """SIGTERM, then SIGKILL; returns when it is dead and reaped."""
     try:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(END_S):
-                    await process.wait()
+        _send(process, signal.SIGTERM)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await process.wait()
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
+        _send(process, signal.SIGKILL)
         if process.stdin is not None:
             process.stdin.close()
         await process.wait()
+
+
+def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.send_signal(number)

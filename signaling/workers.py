@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from agent.worker import Worker as LocalWorker
@@ -13,22 +13,44 @@ __all__ = ["AgentWorker", "LocalWorker"]
 class AgentWorker(Protocol):
     """Something that can take a call: the agent in this process, or in others (`signaling.processes`)."""
 
+    ended: Callable[[str], None]
+    """told the id of each call that was answered and is over; set by who wants to know"""
+
     @property
     def waiting(self) -> Mapping[str, str]:
         """What is not ready yet, and why."""
         ...
 
-    async def answer(self, offer: str, *, extensions: bool, session: str) -> tuple[str, str]:
-        """Start a call: SDP offer to its id and the SDP answer.
+    async def answer(self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float) -> str:
+        """Start a call: SDP offer to SDP answer.
 
         :param extensions: send `antiphon.*` events.
         :param session: settings that the client gave with the offer, as in `session.update`; a JSON object.
-        :raises SignalingError: 400 for an offer that can not be answered, 503 when there is no room for it.
+        :param most_s: the longest that this call may take, in s; 0 for no limit of its own.
+        :raises SignalingError: 400 for an offer that can not be answered, 503 if the models are not ready.
+        """
+        ...
+
+    async def rejoin(self, call_id: str, offer: str) -> str:
+        """Go on with a call over a new peer connection: SDP offer to SDP answer.
+
+        :raises SignalingError: 404 if there is no such call any more, 400 for an offer that can not be answered.
+        """
+        ...
+
+    async def add_candidates(self, call_id: str, fragment: str) -> None:
+        """Further candidates of a client (trickle ICE).
+
+        :raises SignalingError: 404 if there is no such call, 400 for what is no candidate or too many.
         """
         ...
 
     async def hang_up(self, call_id: str) -> bool:
         """End a call; false if there is none of this id."""
+        ...
+
+    async def leave(self) -> None:
+        """Say goodbye on every line, and hang up; returns when all calls are over."""
         ...
 
     async def exposition(self) -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 from aiohttp import web
 
 from agent.audio import EAR_RATE, I16, WIRE_RATE, resample, to_wave
+from agent.commands.serve import access
 from agent.engines.catalogue import Catalogue
 from agent.engines.local import LocalEngines
 from agent.engines.protocols import Recognizer
@@ -53,7 +54,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Worker]]:
 @asynccontextmanager
 async def running(worker: Worker | Processes) -> AsyncIterator[str]:
     """The server before this worker; its address."""
-    runner = web.AppRunner(create_app(worker), access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(create_app(worker, access(worker.settings)), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     running = asyncio.ensure_future(worker.run())

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-NEEDED = {"chromium": "chromium"}
+NEEDED = {"chromium": "chromium", "turnserver": "coturn"}
 """program: Debian package"""
 
 

@@ -22,6 +22,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser = subparsers.add_parser("call", help="call the server with a recording as the microphone")
     parser.add_argument("--wav", type=Path, required=True, metavar="FILE", help="what to say: WAV, FLAC, Ogg or MP3")
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="the server (http://127.0.0.1:8080)")
+    parser.add_argument("--token", default="", help="a key or token of the server, where it wants one")
     parser.add_argument("--out", type=Path, metavar="FILE", help="save what was heard, as a WAV file")
     parser.set_defaults(run=run)
 
@@ -34,10 +35,10 @@ def run(args: argparse.Namespace) -> int:
     pcm = read_audio(args.wav, WIRE_RATE)
     if any(name in args.url for name in ("//127.", "//localhost", "//[::1]")):
         gather_only(["127.0.0.1"])
-    return asyncio.run(call(args.url, pcm, args.out))
+    return asyncio.run(call(args.url, pcm, args.out, args.token))
 
 
-async def call(url: str, pcm: I16, out: Path | None) -> int:
+async def call(url: str, pcm: I16, out: Path | None, token: str = "") -> int:
     """One question, one answer; 0 if an answer was heard.
 
     :raises AntiphonError: if the call does not come up.
@@ -45,7 +46,7 @@ async def call(url: str, pcm: I16, out: Path | None) -> int:
     from agent.audio import WIRE_RATE, write_wav
     from agent.caller import Caller, trimmed
 
-    async with Caller(url) as caller:
+    async with Caller(url, token=token) as caller:
         print(f"connected to {url}; speaking for {len(pcm) / WIRE_RATE:.1f} s", flush=True)
         ended = await caller.say(trimmed(pcm))
         try:

@@ -6,7 +6,10 @@ import argparse
 import asyncio
 import errno
 import logging
+import secrets
 import signal
+import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +22,12 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from agent.worker import Worker
+    from signaling.app import Access
+    from signaling.calls import Calls
     from signaling.processes import Processes
 
+HEADER_BYTES = 32 * 1024
+"""of one header: a token holds the session that was made with it"""
 SHUTDOWN_S = 3.0
 """How long requests in progress may take to end."""
 
@@ -37,14 +44,24 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--llm-url", metavar="URL", help="an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
     )
     parser.add_argument("--processes", type=int, metavar="N", help="hold calls in N processes, one a core (1)")
+    parser.add_argument(
+        "--self-signed", action="store_true", help="https with a certificate made here, to try it in a local network"
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings (antiphon.toml)")
     parser.add_argument("--verbose", action="store_true", help="log what the libraries say, too")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, certificate={})
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
     settings = load(args.config, **_flags(args))
+    if args.self_signed:
+        from agent.certificate import self_signed
+        from agent.engines.catalogue import home
+
+        certificate, key = self_signed(home() / "tls", settings.server.hosts)
+        args.certificate = {"certificate": str(certificate), "private_key": str(key)}
+        settings = load(args.config, **_flags(args))
     log_to_stderr(args.verbose)
     _refuse_public(settings)
     asyncio.run(serve(settings, lambda: _worker(settings, args)))
@@ -74,7 +91,7 @@ def _worker(settings: Settings, args: argparse.Namespace) -> Worker | Processes:
 
 def _flags(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     given = {
-        "server": {"host": args.host, "port": args.port, "processes": args.processes},
+        "server": {"host": args.host, "port": args.port, "processes": args.processes, **args.certificate},
         "llm": {"model": args.llm_model, "url": args.llm_url},
     }
     tables = {table: {k: v for k, v in keys.items() if v is not None} for table, keys in given.items()}
@@ -84,10 +101,11 @@ def _flags(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def _refuse_public(settings: Settings) -> None:
     from agent.worker import is_loopback
 
-    if not is_loopback(settings.server.host):
+    server = settings.server
+    if not is_loopback(server.host) and not server.keys:
         raise ConfigError(
-            f"server.host {settings.server.host!r} can be reached from other machines, and this version can not ask "
-            "callers for a token; listen on 127.0.0.1 and put a proxy that authenticates in front of it"
+            f"server.host {server.host!r} can be reached from other machines, and anybody could call: set an API key, "
+            f"such as ANTIPHON__SERVER__KEYS='[\"{secrets.token_urlsafe(18)}\"]', or listen on 127.0.0.1"
         )
 
 
@@ -100,29 +118,83 @@ async def serve(settings: Settings, make: Callable[[], Worker | Processes]) -> N
     """
     from aiohttp import web
 
-    from signaling.app import create_app
+    from signaling.app import CALLS, create_app
 
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = _Stop()
     worker = make()
-    app = create_app(worker, settings.server.hosts)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    app = create_app(worker, access(settings))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, max_field_size=HEADER_BYTES)
+    tls = _tls(settings)
     await runner.setup()
     try:
-        await _listen(runner, settings)
-        await _until(stop, worker, _url(runner, settings))
+        await _listen(runner, settings, tls)
+        await _until(stop, worker, app[CALLS], _url(runner, settings), settings.limits.drain_s)
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+class _Stop:
+    """What the terminal or the machine says: the first signal asks, the second insists."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.insisted = asyncio.Event()
+        self.patient = False
+        """calls may be finished: it was SIGTERM, not Ctrl-C"""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._signalled, True)
+        loop.add_signal_handler(signal.SIGINT, self._signalled, False)
+
+    def _signalled(self, patient: bool) -> None:
+        if self.asked.is_set():
+            self.insisted.set()
+        self.patient = patient
+        self.asked.set()
+
+
+def access(settings: Settings) -> Access:
+    """Who may use the server, as the settings have it."""
+    from agent.worker import is_loopback
+    from signaling.app import Access
+    from signaling.lines import Most
+
+    server, limits = settings.server, settings.limits
+    return Access(
+        keys=[key.get_secret_value() for key in server.keys],
+        hosts=server.hosts,
+        origins=server.origins,
+        anywhere=not is_loopback(server.host),
+        most=Most(limits.calls, limits.calls_per_key, limits.calls_per_address),
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """What the settings' certificate makes of the connection.
+
+    :raises ConfigError: if one of the two files is missing or is not what it should be.
+    """
+    server = settings.server
+    if server.certificate is None and server.private_key is None:
+        return None
+    if server.certificate is None or server.private_key is None:
+        raise ConfigError("TLS wants both server.certificate and server.private_key; set the other one, too")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(server.certificate, server.private_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"server.certificate {server.certificate} and server.private_key {server.private_key} can not be used "
+            f"({error}); give PEM files that belong together"
+        ) from error
+    return context
+
+
+async def _listen(runner: web.AppRunner, settings: Settings, tls: ssl.SSLContext | None) -> None:
     from aiohttp import web
 
     host, port = settings.server.host, settings.server.port
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(
@@ -137,30 +209,45 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
 def _url(runner: web.AppRunner, settings: Settings) -> str:
     port = runner.addresses[0][1]
     host = "localhost" if settings.server.host == "127.0.0.1" else settings.server.host
-    return f"http://{host}:{port}/"
+    return f"{'https' if settings.server.certificate else 'http'}://{host}:{port}/"
 
 
-async def _until(stop: asyncio.Event, worker: Worker | Processes, url: str) -> None:
-    """Run the worker until it is told to stop, or fails."""
+async def _until(stop: _Stop, worker: Worker | Processes, calls: Calls, url: str, drain_s: float) -> None:
+    """Run the worker until it is told to stop, or fails; calls in progress end with a goodbye."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     print(f"Antiphon is starting at {url}", flush=True)
     running = asyncio.ensure_future(worker.run())
-    stopping = asyncio.ensure_future(stop.wait())
+    asked = asyncio.ensure_future(stop.asked.wait())
+    insisted = asyncio.ensure_future(stop.insisted.wait())
     ready = asyncio.ensure_future(worker.ready.wait())
+    leaving: asyncio.Future[None] | None = None
     try:
-        await asyncio.wait({running, stopping, ready}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, asked, ready}, return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             print(f"Ready after {loop.time() - began:.1f} s. Open {url} and press the button. Ctrl-C ends.", flush=True)
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+        calls.closing = True
+        if not running.done():
+            leaving = asyncio.ensure_future(_leave(worker, calls, drain_s if stop.patient else 0.0))
+            await asyncio.wait({running, insisted, leaving}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for waiting in (stopping, ready):
-            waiting.cancel()
+        for waiting in (asked, insisted, ready, leaving):
+            if waiting is not None:
+                waiting.cancel()
         if not running.done():
             running.cancel()
         await asyncio.wait({running})
     if not running.cancelled():
         _raise_first(running.exception())
+
+
+async def _leave(worker: Worker | Processes, calls: Calls, drain_s: float) -> None:
+    """Let calls be finished for so long, then say goodbye."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(drain_s):
+            await calls.all_over()
+    await worker.leave()
 
 
 def _raise_first(error: BaseException | None) -> None:

@@ -59,6 +59,27 @@ class Narrator:
         """The id of the response that is being made, if one is."""
         return self._reply.response_id if self._reply is not None and self._reply.generating else None
 
+    def recall(self) -> None:
+        """Tell a client that has come back what it may have forgotten: the conversation, and the answer in progress."""
+        previous: str | None = None
+        reply = self._reply
+        for item in self.items.values():
+            if reply is not None and item.id == reply.item_id:
+                continue
+            self._emit(ev.ItemAdded(previous_item_id=previous, item=item))
+            self._emit(ev.ItemDone(previous_item_id=previous, item=item))
+            previous = item.id
+        if reply is not None and reply.generating:
+            self._open(reply)
+            if reply.text:
+                self._emit(ev.TranscriptDelta(**self._ids(reply), delta=reply.text))
+        elif reply is not None:
+            item = self.items[reply.item_id]
+            self._emit(ev.ItemAdded(previous_item_id=previous, item=item))
+            self._emit(ev.ItemDone(previous_item_id=previous, item=item))
+        if reply is not None and reply.audible:
+            self._emit(ev.BufferStarted(response_id=reply.response_id))
+
     # -- the user's turn -------------------------------------------------------------------------------------
 
     def phase(self, phase: Phase) -> None:
@@ -109,13 +130,17 @@ class Narrator:
 
     def reply_started(self, item_id: str) -> None:
         """The agent begins to answer."""
-        reply = self._reply = _Open(item_id, self._last_item)
-        item = self._assistant_item(item_id, "in_progress", None)
+        self._reply = _Open(item_id, self._last_item)
+        self._open(self._reply)
+        self._last_item = item_id
+
+    def _open(self, reply: _Open) -> None:
+        """The events that begin an answer."""
+        item = self._assistant_item(reply.item_id, "in_progress", None)
         self._emit(ev.ResponseCreated(response=self._response("in_progress")))
         self._emit(ev.OutputItemAdded(response_id=reply.response_id, item=item))
         self._emit(ev.ItemAdded(previous_item_id=reply.previous, item=item))
         self._emit(ev.ContentPartAdded(**self._ids(reply), part=wire.AudioPart(transcript="")))
-        self._last_item = item_id
 
     def told(self, item_id: str, text: str) -> None:
         """A clause of the answer went to the TTS."""

@@ -116,6 +116,11 @@ class Session:
         async for text in self._connection.messages():
             self._take(text)
 
+    def greet(self) -> None:
+        """Tell a client that has come back over another connection where the conversation stands."""
+        self.emit(ev.SessionCreated(session=self.config))
+        self.narrator.recall()
+
     def _take(self, text: str) -> None:
         event: Any = None
         try:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import random
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
+from types import ModuleType
 from typing import Any
 
 import aioice.ice
 import pylibsrtp
+from aioice import stun
 from aiortc import RTCPeerConnection
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtp import RtpPacket
 
+_GATHER = aioice.ice.Connection.get_component_candidates
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 
 
@@ -38,6 +45,49 @@ def tap_packets(receiver: RTCRtpReceiver, take: Callable[[RtpPacket], None]) -> 
     setattr(receiver, _JITTER_BUFFER, _Tap(take))
 
 
+def only_validated(pc: RTCPeerConnection, heard: Callable[[], None]) -> None:
+    """From now on only those reach DTLS and SRTP who have shown that they know the call's ICE password.
+
+    aioice hands on whatever is not STUN from any address. A stranger's ClientHello that comes first would take the
+    client's place in the handshake, or end it.
+
+    :param heard: called with each packet of theirs.
+    """
+    connection = _connection(pc.getTransceivers()[0].receiver.transport)
+    validated: set[tuple[Any, ...]] = set()
+
+    def watch(protocol: Any) -> None:
+        usual, respond = protocol.datagram_received, protocol.send_stun
+
+        def send_stun(message: Any, addr: tuple[Any, ...]) -> None:
+            # A binding request is answered with success only if its integrity was right.
+            if message.message_class == stun.Class.RESPONSE:
+                validated.add(addr[:2])
+            respond(message, addr)
+
+        def datagram_received(data: bytes, addr: tuple[Any, ...]) -> None:
+            if addr[:2] in validated:
+                heard()
+            elif not _is_stun(data):
+                return
+            usual(data, addr)
+
+        protocol.send_stun, protocol.datagram_received = send_stun, datagram_received
+
+    for protocol in connection._protocols:
+        if isinstance(protocol, aioice.ice.StunProtocol):
+            watch(protocol)
+
+
+def _is_stun(data: bytes) -> bool:
+    """Whether aioice will take a datagram for STUN."""
+    try:
+        stun.parse_message(data)
+    except ValueError:
+        return False
+    return True
+
+
 def gather_only(addresses: Sequence[str]) -> None:
     """Gather host candidates on these addresses only, in the whole process; none means: on every interface.
 
@@ -48,6 +98,48 @@ def gather_only(addresses: Sequence[str]) -> None:
         aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [
             address for address in chosen if (use_ipv6 if ":" in address else use_ipv4)
         ]
+
+
+def gather_within(most_s: float) -> None:
+    """Wait no longer than this for STUN and TURN servers, in the whole process; aioice waits 5 s for a dead one."""
+
+    async def gather(self: Any, component: int, addresses: list[str]) -> list[Any]:
+        return await _GATHER(self, component, addresses, timeout=most_s)  # type: ignore[arg-type]
+
+    aioice.ice.Connection.get_component_candidates = gather  # type: ignore[method-assign,assignment]
+
+
+def gather_on_ports(ports: range) -> None:
+    """Open sockets for candidates on these UDP ports only, in the whole process; aioice takes any free one."""
+    shim = ModuleType("asyncio")
+    vars(shim).update(vars(asyncio))
+    vars(shim)["get_running_loop"] = lambda: _PortLoop(asyncio.get_running_loop(), ports)
+    vars(aioice.ice)["asyncio"] = shim
+
+
+class _PortLoop:
+    """The loop, but for the ports that it opens."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ports: range) -> None:
+        self._loop = loop
+        self._ports = ports
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    async def create_datagram_endpoint(self, factory: Any, local_addr: tuple[str, int], **given: Any) -> Any:
+        for port in random.sample(self._ports, len(self._ports)):
+            try:
+                return await self._loop.create_datagram_endpoint(factory, (local_addr[0], port), **given)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        raise OSError(errno.EADDRINUSE, f"all UDP ports of {self._ports} are taken; widen ice.ports")
+
+
+def gathers_loopback() -> bool:
+    """Whether callers are expected on this machine: we gather on its loopback interface."""
+    return any(ip_address(each).is_loopback for each in aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
 
 
 def round_trip_s(pc: RTCPeerConnection) -> float | None:

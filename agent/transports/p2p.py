@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 
 from aiortc import (
     MediaStreamTrack,
-    RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
     RTCRtpReceiver,
@@ -17,10 +16,20 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import RtpPacket
+from aiortc.sdp import candidate_from_sdp
 
 from agent.audio import I16, AudioChunk
 from agent.errors import TransportError
-from agent.transports.aiortc_private import Header, round_trip_s, tap_datagrams, tap_packets
+from agent.transports.aiortc_private import (
+    Header,
+    gathers_loopback,
+    only_validated,
+    round_trip_s,
+    tap_datagrams,
+    tap_packets,
+)
+from agent.transports.candidates import MOST, sifted
+from agent.transports.ice import Ice
 from agent.transports.jitter import Packet
 from agent.transports.microphone import Microphone
 from agent.transports.opus import OpusEncoder, OpusPacket
@@ -31,6 +40,8 @@ SLOT = 2
 """Packets that may wait for aiortc's sender; it takes each at once unless the loop is late."""
 MESSAGES = 256
 """Messages of the client that may wait; one that sends more, faster than we read, is hung up on."""
+MESSAGE_BYTES = 256 * 1024
+"""of one message of the client; the API's own limit"""
 SEND_LIMIT = 1 << 20
 """Bytes that may wait in the data channel before further messages are dropped."""
 PLAYOUT_DELAY_S = 0.06
@@ -69,21 +80,24 @@ class OutgoingTrack(MediaStreamTrack):
 
 
 class PeerConnection:
-    """One participant's line over WebRTC (`agent.transports.base.Connection`)."""
+    """One peer connection; a participant's line (`agent.transports.line`) may need several."""
 
-    def __init__(self) -> None:
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    def __init__(self, ice: Ice) -> None:
+        self._ice = ice
+        self._configuration = ice.configuration(asyncio.get_running_loop().time())
+        self._pc = RTCPeerConnection(self._configuration)
         self._track = OutgoingTrack()
         self._encoder = OpusEncoder()
+        self._candidates = 0
         self._channel: RTCDataChannel | None = None
         self._channel_open = asyncio.Event()
         self._messages: asyncio.Queue[str | None] = asyncio.Queue(MESSAGES + 1)
-        self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._gone: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
         self.microphone = Microphone()
         self.connected = asyncio.Event()
         """set once ICE and DTLS are up"""
-        self.last_packet = 0.0
-        """`loop.time()` at which the newest packet of the microphone came; 0 before the first"""
+        self.last_heard = 0.0
+        """`loop.time()` at which the client was heard of last, by sound, RTCP or a check of ICE; 0 before the first"""
         self._pc.on("connectionstatechange", self._state_changed)
         self._pc.on("datachannel", self._channel_offered)
 
@@ -92,6 +106,7 @@ class PeerConnection:
 
         :raises TransportError: if it is no offer, has no audio, or no Opus.
         """
+        offer = sifted(offer, loopback=gathers_loopback())
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
         except Exception as error:  # aiortc's parser raises whatever its lines made it stumble over
@@ -109,7 +124,25 @@ class PeerConnection:
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except Exception as error:
             raise TransportError(f"the offer can not be answered: {error!r}; offer Opus audio") from error
-        return _asking_for(OPUS, self._pc.localDescription.sdp)
+        only_validated(self._pc, self._hear)
+        sdp = self._pc.localDescription.sdp
+        self._ice.gathered(self._configuration, sdp, asyncio.get_running_loop().time())
+        return self._ice.told(_asking_for(OPUS, sdp))
+
+    async def add_candidates(self, fragment: str) -> None:
+        """Further candidates of the client, as it finds them (trickle ICE, RFC 8840).
+
+        :param fragment: lines ``a=candidate:…`` and ``a=end-of-candidates``; others say nothing new.
+        :raises TransportError: if the client has sent as many as it may.
+        """
+        for line in sifted(fragment, loopback=gathers_loopback()).splitlines():
+            if line.startswith("a=candidate:"):
+                self._candidates += 1
+                if self._candidates > MOST:
+                    raise TransportError(f"more than {MOST} candidates for one call")
+                candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
+                candidate.sdpMLineIndex = 0
+                await self._pc.addIceCandidate(candidate)
 
     # -- the Connection protocol -----------------------------------------------------------------------------
 
@@ -158,8 +191,8 @@ class PeerConnection:
         if channel is not None and channel.readyState == "open" and channel.bufferedAmount < SEND_LIMIT:
             channel.send(text)
 
-    async def closed(self) -> str:
-        """Wait until the line is gone; why."""
+    async def closed(self) -> tuple[str, bool]:
+        """Wait until it is gone: why, and whether somebody wanted that; else the client may come back."""
         return await asyncio.shield(self._gone)
 
     async def close(self, reason: str) -> None:
@@ -180,7 +213,7 @@ class PeerConnection:
                 tap_datagrams(self._receiver, self._take_packet)
             self.connected.set()
         elif state in ("failed", "closed"):
-            self.hang_up(f"connection {state}")
+            self._over(f"connection {state}", wanted=False)
 
     def _channel_offered(self, channel: RTCDataChannel) -> None:
         if self._channel is not None:
@@ -189,26 +222,35 @@ class PeerConnection:
             log.warning("the client's data channel is called %r, not 'oai-events'", channel.label[:40])
         self._channel = channel
         channel.on("message", self._take_message)
-        channel.on("close", lambda: self.hang_up("data channel closed"))
+        channel.on("close", lambda: self._over("data channel closed", wanted=False))
         self._channel_open.set()
 
     def _take_message(self, message: str | bytes) -> None:
         if self._gone.done():
+            return
+        if len(message) > MESSAGE_BYTES:
+            self.hang_up(f"the client sent a message of {len(message)} bytes")
             return
         if self._messages.qsize() >= MESSAGES:
             self.hang_up("the client sent messages faster than they can be read")
             return
         self._messages.put_nowait(message if isinstance(message, str) else "")
 
+    def _hear(self) -> None:
+        self.last_heard = asyncio.get_running_loop().time()
+
     def _take_packet(self, packet: RtpPacket | Header) -> None:
-        self.last_packet = asyncio.get_running_loop().time()
+        self.last_heard = asyncio.get_running_loop().time()
         if packet.payload:
             self.microphone.add(Packet(packet.sequence_number, packet.timestamp, packet.payload))
 
     def hang_up(self, reason: str) -> None:
         """End the line: nothing is heard any more, and `closed` returns."""
+        self._over(reason, wanted=True)
+
+    def _over(self, reason: str, *, wanted: bool) -> None:
         if not self._gone.done():
-            self._gone.set_result(reason)
+            self._gone.set_result((reason, wanted))
             self.microphone.end()
             self._messages.put_nowait(None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from agent.audio import WIRE_RATE, write_wav
 from agent.caller import trimmed
 from bench.server import Server
 from bench.speech import spoken
+from signaling.tokens import Tokens
 from tests.browser.conftest import OpenPage
 from tests.people import models_missing
 
@@ -76,3 +78,48 @@ async def test_speaking_over_the_answer_stops_it(server: Server, browser_page: O
     await expect(tab.page.get_by_test_id("unheard").first).to_be_attached()
     await tab.page.screenshot(path="tests/artifacts/barge-in.png")
     assert tab.unexpected() == []
+
+
+async def test_a_page_that_is_loaded_anew_goes_on(server: Server, browser_page: OpenPage, tmp_path: Path) -> None:
+    """In the middle of an answer: what was said is there again, and the answer is heard to its end."""
+    wav = await asyncio.to_thread(
+        screenplay, tmp_path / "mic.wav", 4.0, "Please tell me a long story about the sea.", 20.0
+    )
+    tab = await browser_page(wav=wav)
+    await tab.page.goto(server.url)
+    await tab.page.get_by_test_id("start").click()
+    await tab.until("antiphon.levels.read('agent').rms_dbfs > -50", within_s=20)
+    await tab.page.reload()
+    await tab.until("antiphon.connection.value === 'live'", within_s=10)
+    await expect(tab.page.get_by_test_id("user-transcript").first).to_contain_text("the sea", timeout=5_000)
+    await tab.until("antiphon.state.value.lines.some((line) => line.kind === 'agent' && line.text)", within_s=5)
+    assert await server.counter("antiphon_calls_active") == 1
+    await tab.page.screenshot(path="tests/artifacts/reload.png")
+    await tab.page.get_by_test_id("hangup").click()
+    await expect(tab.page.get_by_test_id("start")).to_be_visible(timeout=10_000)
+    await server.calls_over(5.0)
+    assert tab.unexpected() == []
+
+
+async def test_a_server_with_keys_lets_in_who_has_one(browser_page: OpenPage, tmp_path: Path) -> None:
+    """A wrong token, an expired one, an invitation: the page says which, and shows none in its address."""
+    key = "a key of sixteen"
+    tokens = Tokens([key])
+    wav = await asyncio.to_thread(screenplay, tmp_path / "mic.wav", 20.0)
+    async with Server({"ANTIPHON__SERVER__KEYS": json.dumps([key])}) as server:
+        tab = await browser_page(wav=wav)
+        await tab.page.goto(server.url)
+        await tab.page.get_by_test_id("start").click()
+        problem = tab.page.get_by_test_id("problem")
+        await expect(problem).to_contain_text("wants a key or a token", timeout=10_000)
+        for token, words in (("wrong", "not one of the server's"), (tokens.issue(seconds=-1)[0], "has expired")):
+            await tab.page.get_by_test_id("token").fill(token)
+            await tab.page.get_by_test_id("token").press("Enter")
+            await expect(problem).to_contain_text(words, timeout=10_000)
+        await tab.page.screenshot(path="tests/artifacts/token.png")
+        await tab.page.goto(f"{server.url}/#token={tokens.issue()[0]}")
+        await tab.page.reload()
+        assert "token" not in tab.page.url
+        await tab.page.get_by_test_id("start").click()
+        await tab.until("antiphon.connection.value === 'live'", within_s=15)
+        await tab.page.get_by_test_id("hangup").click()

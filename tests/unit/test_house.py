@@ -89,11 +89,11 @@ def test_the_readme_names_only_commands_and_files_that_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.M), f"make {target}"
     for path in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text()):
         assert (ROOT / path).exists(), path
-    for name in set(re.findall(r"antiphon (serve|call|models|doctor|[a-z]+)\b(?= --| [a-z]|`)", text)):
-        assert name in ("serve", "call", "models", "doctor"), f"antiphon {name}"
+    for name in set(re.findall(r"antiphon (serve|call|token|models|doctor|[a-z]+)\b(?= --| [a-z]|`)", text)):
+        assert name in ("serve", "call", "token", "models", "doctor"), f"antiphon {name}"
 
 
-@pytest.mark.parametrize("command", ["serve", "call", "models", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "call", "token", "models", "doctor"])
 def test_every_command_explains_itself(command: str) -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "agent.cli", command, "--help"], check=True, capture_output=True, text=True, cwd=ROOT

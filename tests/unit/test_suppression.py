@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.audio import EAR_RATE, F32, I16, AudioChunk
+from agent.engines.local import LocalEngines
 from agent.engines.protocols import Hypothesis
 from agent.engines.threads import pool
 from agent.errors import ConfigError
@@ -20,7 +21,6 @@ from agent.listening.listener import Ears, Hearing, Listener
 from agent.listening.slots import Slots
 from agent.listening.suppression import Suppression
 from agent.settings import Settings
-from agent.worker import load_noise
 
 
 class Dividing:
@@ -134,4 +134,4 @@ def test_it_is_off_unless_asked_for() -> None:
 
 def test_a_suppressor_that_does_not_exist_is_named_with_those_that_do() -> None:
     with pytest.raises(ConfigError, match=r"there is no noise engine 'krisp'.*webrtc-ns"):
-        load_noise(Settings.model_validate({"noise": {"engine": "krisp"}}))
+        LocalEngines(Settings.model_validate({"noise": {"engine": "krisp"}})).noise()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import aioice.ice
 import numpy as np
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtp import RtpPacket
 
 from agent.audio import TICK_S, TICK_SAMPLES
 from agent.transports.aiortc_private import (
     Header,
     drop_line,
+    gather_on_ports,
+    gather_within,
+    only_validated,
     round_trip_s,
     send_through,
     tap_datagrams,
@@ -126,6 +130,65 @@ async def test_a_network_can_be_put_under_a_sender() -> None:
     assert len(set(arrived)) == 10, "every second packet was sent on"
     await sender.close()
     await receiver.close()
+
+
+async def test_strangers_do_not_reach_the_handshake() -> None:
+    """Who has not shown the call's ICE password is not heard, before the call is up and after."""
+    receiver = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    sender = await connected(OutgoingTrack(), receiver)
+    await receiver.setLocalDescription(await receiver.createAnswer())
+    heard: list[float] = []
+    only_validated(receiver, lambda: heard.append(asyncio.get_running_loop().time()))
+    connection = receiver.getTransceivers()[0].receiver.transport.transport._connection
+    passed: list[bytes] = []
+    usual = connection.data_received
+
+    def received(data: bytes, component: int) -> None:
+        passed.append(data)
+        usual(data, component)
+
+    connection.data_received = received  # type: ignore[method-assign]
+    port = connection.local_candidates[0].port
+    stranger, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
+    )
+    client_hello, packet = b"\x16\xfe\xfd" + bytes(60), b"\x80\x6f" + bytes(40)
+
+    async def intrude() -> None:
+        for data in (client_hello, packet, b"", b"\x00\x01", bytes(1400)):
+            stranger.sendto(data, ("127.0.0.1", port))
+        await asyncio.sleep(0.1)
+
+    await intrude()
+    assert not passed
+    await sender.setRemoteDescription(RTCSessionDescription(receiver.localDescription.sdp, "answer"))
+    await up(sender, receiver)
+    own = len(passed)
+    assert own and len(heard) >= own, "the client itself is heard"
+    await intrude()
+    assert client_hello not in passed
+    assert packet not in passed
+    stranger.close()
+    await sender.close()
+    await receiver.close()
+
+
+async def test_ports_and_patience_are_ours() -> None:
+    before = vars(aioice.ice)["asyncio"]
+    try:
+        gather_on_ports(range(46100, 46104))
+        gather_within(0.5)
+        dead = RTCConfiguration(iceServers=[RTCIceServer("turn:127.0.0.1:9", username="a", credential="b")])
+        peer = RTCPeerConnection(dead)
+        peer.addTrack(OutgoingTrack())
+        began = asyncio.get_running_loop().time()
+        await peer.setLocalDescription(await peer.createOffer())
+        assert asyncio.get_running_loop().time() - began < 2.0, "a dead TURN server was waited for"
+        ports = re.findall(r"a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+) typ host", peer.localDescription.sdp)
+        assert ports and all(46100 <= int(port) < 46104 for port in ports)
+        await peer.close()
+    finally:
+        vars(aioice.ice)["asyncio"] = before
 
 
 def test_what_is_no_packet_has_no_header() -> None:

@@ -54,7 +54,9 @@ async def llm(mind: Mind) -> AsyncIterator[ScriptedLLM]:
 
 @pytest.fixture
 def settings(llm: ScriptedLLM) -> Settings:
-    return load(llm={"url": llm.url, "model": "scripted"}, limits={"peer_gone_s": 2.0, "connect_s": 2.0})
+    return load(
+        llm={"url": llm.url, "model": "scripted"}, limits={"peer_gone_s": 2.0, "connect_s": 2.0, "reconnect_s": 0.0}
+    )
 
 
 @pytest.fixture

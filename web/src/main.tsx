@@ -13,8 +13,20 @@ declare global {
 
 const client = new VoiceClient(document.baseURI);
 window.antiphon = client;
-// A closed tab hangs up; without this the server would find out only when ICE consent runs out.
-addEventListener("pagehide", () => client.leave());
+client.server.token = token();
+// A page that is loaded anew goes on with its call. A closed one does not come back, and the server hangs up.
+addEventListener("pagehide", () => client.suspend());
+void client.resume();
+
+/** An invitation's token comes behind the #, where no server and no log sees it, and is taken out of the address. */
+function token(): string | null {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    sessionStorage.setItem("antiphon.token", given); // it outlives a reload, and not the tab
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  return sessionStorage.getItem("antiphon.token");
+}
 
 const root = document.getElementById("app");
 if (root) render(<App client={client} />, root);

@@ -34,7 +34,9 @@ export interface CallListener {
   /** The path broke for now (true), or works again (false). */
   interrupted(now: boolean): void;
   /** The call is over, and not because this side hung up. */
-  over(how: "ended" | "lost"): void;
+  over(how: "ended"): void;
+  /** The path is gone for good; whoever offers anew at this address goes on with the call. */
+  lost(location: URL | null): void;
 }
 
 /** A call from its offer to its end. */
@@ -44,17 +46,20 @@ export class Call {
   readonly #server: Server;
   readonly #listener: CallListener;
   readonly #closing = new AbortController();
+  readonly #before: URL | null;
   #location: URL | null = null;
   #patience: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(server: Server, microphone: MediaStream, listener: CallListener) {
+  /** `before` is the address of a call that this one goes on with. */
+  constructor(server: Server, microphone: MediaStream, listener: CallListener, before: URL | null = null) {
+    this.#before = before;
     this.#server = server;
     this.#listener = listener;
     const { signal } = this.#closing;
     for (const track of microphone.getAudioTracks()) this.peer.addTrack(track, microphone);
     this.#channel = this.peer.createDataChannel("oai-events");
     this.#channel.addEventListener("message", (message) => this.#received(message.data), { signal });
-    this.#channel.addEventListener("close", () => this.#over("ended"), { signal });
+    this.#channel.addEventListener("close", () => this.#ended(), { signal });
     this.peer.addEventListener(
       "track",
       ({ streams, track }) => listener.voice(streams[0] ?? new MediaStream([track])),
@@ -67,7 +72,8 @@ export class Call {
     try {
       await this.peer.setLocalDescription();
       await this.#gathered();
-      const answer = await this.#server.offer(this.peer.localDescription?.sdp ?? "");
+      const sdp = this.peer.localDescription?.sdp ?? "";
+      const answer = this.#before ? await this.#server.goOn(this.#before, sdp) : await this.#server.offer(sdp);
       this.#location = answer.location;
       if (this.#closing.signal.aborted) {
         // Hung up while the server was answering: it must not keep a place for nobody.
@@ -81,7 +87,8 @@ export class Call {
       });
     } catch (error) {
       if (this.#closing.signal.aborted) return;
-      this.close();
+      if (this.#before) this.suspend();
+      else this.close();
       throw error;
     }
   }
@@ -110,16 +117,28 @@ export class Call {
     this.peer.close();
   }
 
+  /** Lets go without hanging up, so that somebody can go on with the call at the address that is returned. */
+  suspend(): URL | null {
+    const location = this.#location;
+    this.#location = null;
+    this.close();
+    return location;
+  }
+
   #hangUp(): void {
     if (this.#location) void this.#server.hangUp(this.#location);
     this.#location = null;
   }
 
-  #over(how: "ended" | "lost"): void {
+  #ended(): void {
     if (this.#closing.signal.aborted) return;
-    if (how === "ended") this.#location = null; // the server has already forgotten the call
-    this.close();
-    this.#listener.over(how);
+    this.suspend(); // the server has already forgotten the call
+    this.#listener.over("ended");
+  }
+
+  #lost(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#listener.lost(this.suspend());
   }
 
   #received(data: unknown): void {
@@ -131,11 +150,11 @@ export class Call {
   #watch(): void {
     clearTimeout(this.#patience);
     const { connectionState } = this.peer;
-    if (connectionState === "failed") this.#over("lost");
+    if (connectionState === "failed") this.#lost();
     if (connectionState === "connected") this.#listener.interrupted(false);
     if (connectionState === "disconnected") {
       this.#listener.interrupted(true);
-      this.#patience = setTimeout(() => this.#over("lost"), INTERRUPTED_MS);
+      this.#patience = setTimeout(() => this.#lost(), INTERRUPTED_MS);
     }
   }
 

@@ -10,6 +10,11 @@ import { type CallState, EMPTY, reduce } from "./state";
 import { type CallStats, StatsReader } from "./stats";
 
 const LOOK_MS = 1_000;
+/** The server keeps a call for so long for a client that was lost. */
+const RECONNECT_MS = 30_000;
+const AGAIN_MS = 1_000;
+/** Where the tab keeps the address of its call over a reload. */
+const KEPT = "antiphon.call";
 
 /** Where a call stands. */
 export type Connection =
@@ -85,6 +90,23 @@ export class VoiceClient {
   /** Hangs up. The transcript stays. */
   leave(): void {
     this.#end(null);
+  }
+
+  /** The page goes away, perhaps to be loaded again: lets go of the call without hanging up. */
+  suspend(): void {
+    const location = this.#call?.suspend();
+    if (location) sessionStorage.setItem(KEPT, JSON.stringify({ location, at: Date.now() }));
+    this.#call = null;
+    this.#end(null);
+  }
+
+  /** Goes on with the call that this tab had before it was loaded anew, if there was one just now. */
+  async resume(): Promise<void> {
+    const kept = sessionStorage.getItem(KEPT);
+    sessionStorage.removeItem(KEPT);
+    if (!kept) return;
+    const { location, at } = JSON.parse(kept) as { location: string; at: number };
+    if (Date.now() - at < RECONNECT_MS) await this.#goOn(new URL(location));
   }
 
   /** Silences the agent, at once. */
@@ -167,7 +189,32 @@ export class VoiceClient {
     }
   }
 
-  async #connect(attempt: number): Promise<void> {
+  /** Offers anew at the call's address until it goes on, or is over. */
+  async #goOn(location: URL): Promise<void> {
+    clearInterval(this.#looking);
+    this.#call = null;
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    const until = Date.now() + RECONNECT_MS;
+    this.#connection.value = "interrupted";
+    while (attempt === this.#attempt) {
+      try {
+        await this.#connect(attempt, location);
+        return;
+      } catch (error) {
+        if (attempt !== this.#attempt) return;
+        const problem = diagnose(error);
+        const passing = problem.kind === "unreachable" || problem.kind === "no-path";
+        if (!passing || Date.now() > until) {
+          this.#end(passing || problem.kind === "refused" ? { kind: "lost" } : problem);
+          return;
+        }
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    }
+  }
+
+  async #connect(attempt: number, before: URL | null = null): Promise<void> {
     if (typeof RTCPeerConnection === "undefined") throw new CallError({ kind: "unsupported" });
     this.levels.unlock(); // before the first await: still inside the click
     const stream = await this.microphone.open();
@@ -175,8 +222,8 @@ export class VoiceClient {
       if (this.#connection.value === "idle") this.microphone.close(); // hung up while the browser was asking
       return;
     }
-    this.#connection.value = "connecting";
-    const call = new Call(this.server, stream, this.#listener());
+    this.#connection.value = before ? "interrupted" : "connecting";
+    const call = new Call(this.server, stream, this.#listener(), before);
     this.#call = call;
     await this.#use(stream);
     await call.connect();
@@ -199,9 +246,12 @@ export class VoiceClient {
       interrupted: (now) => {
         this.#connection.value = now ? "interrupted" : "live";
       },
-      over: (how) => {
-        const message = this.#state.value.refusal?.message ?? "";
-        this.#end(how === "ended" ? { kind: "ended", message } : { kind: "lost" });
+      over: () => {
+        this.#end({ kind: "ended", message: this.#state.value.refusal?.message ?? "" });
+      },
+      lost: (location) => {
+        if (location) void this.#goOn(location);
+        else this.#end({ kind: "lost" });
       },
     };
   }

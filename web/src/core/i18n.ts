@@ -102,7 +102,7 @@ function problem(found: Problem, server: string): ProblemText {
       return {
         title: "This server wants a token",
         what: found.message || "It answers only callers that it knows.",
-        remedy: ["Enter the token that the server was started with."],
+        remedy: ["Enter a token or key of this server, or open the invitation that you were sent again."],
       };
     case "refused":
       return {

@@ -29,7 +29,15 @@ export class Server {
 
   /** Sends an SDP offer. Throws CallError: unreachable, full, loading, unauthorised, refused. */
   async offer(sdp: string): Promise<Answer> {
-    const url = new URL("v1/realtime/calls?extensions=antiphon", this.#base);
+    return this.#answer(new URL("v1/realtime/calls?extensions=antiphon", this.#base), sdp);
+  }
+
+  /** Goes on with a call over a new connection: after a reload, or from another network. Throws CallError. */
+  async goOn(location: URL, sdp: string): Promise<Answer> {
+    return { ...(await this.#answer(location, sdp)), location };
+  }
+
+  async #answer(url: URL, sdp: string): Promise<Answer> {
     const response = await this.#fetch(url, {
       method: "POST",
       headers: { "Content-Type": "application/sdp", ...this.#authorization() },

@@ -63,6 +63,8 @@ const HARMLESS = new Set(["response_cancel_not_active"]);
 export function reduce(state: CallState, event: ServerEvent): CallState {
   switch (event.type) {
     case "session.created":
+      // The server tells a client that has come back what was said so far.
+      return { ...EMPTY, session: event.session, timelines: state.timelines };
     case "session.updated":
       return { ...state, session: event.session };
     case "error":
@@ -159,16 +161,19 @@ function guess(state: CallState, phase: PhaseName): CallState {
   return state.extended ? state : { ...state, phase };
 }
 
-/** A typed message has its words at once; any other item only takes its place in the order. */
+/** A typed message has its words at once, and so has what was said before this client came back. */
 function itemSeen(state: CallState, item: Item): CallState {
   if (item.role === "system") return state;
   const typed = item.content
     .map((part) => (part.type === "input_text" ? part.text : ""))
     .join(" ")
     .trim();
-  return change(state, item.id, item.role === "user" ? "user" : "agent", (line) =>
-    typed ? whole({ ...line, text: typed }) : line,
-  );
+  const said = item.content.map((part) => ("transcript" in part ? (part.transcript ?? "") : "")).join(" ");
+  return change(state, item.id, item.role === "user" ? "user" : "agent", (line) => {
+    if (typed) return whole({ ...line, text: typed });
+    if (said.trim() === "" || line.text !== "") return line;
+    return whole({ ...line, text: said.trim(), cut: item.status === "incomplete" });
+  });
 }
 
 function captioned(state: CallState, event: CaptionEvent): CallState {
