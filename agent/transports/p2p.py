@@ -198,10 +198,17 @@ class PeerConnection:
     async def close(self, reason: str) -> None:
         """Hang up, and free everything."""
         self.hang_up(reason)
+        # Cancelled in the middle, aiortc would leave tasks and sockets: to tell a TURN server takes a moment.
+        closing = asyncio.ensure_future(self._pc.close())
         try:
-            async with asyncio.timeout(CLOSE_S):
-                await self._pc.close()
-        except TimeoutError:
+            done, _ = await asyncio.wait({closing}, timeout=CLOSE_S)
+        except asyncio.CancelledError:
+            await asyncio.wait({closing}, timeout=CLOSE_S)
+            raise
+        if done:
+            closing.result()
+        else:
+            closing.cancel()
             log.warning("a peer connection took more than %s s to close", CLOSE_S)
 
     # -- what aiortc tells us --------------------------------------------------------------------------------

@@ -73,7 +73,9 @@ export class Call {
       await this.peer.setLocalDescription();
       await this.#gathered();
       const sdp = this.peer.localDescription?.sdp ?? "";
-      const answer = this.#before ? await this.#server.goOn(this.#before, sdp) : await this.#server.offer(sdp);
+      const answer = this.#before
+        ? await this.#server.goOn(this.#before, sdp)
+        : await this.#server.offer(sdp);
       this.#location = answer.location;
       if (this.#closing.signal.aborted) {
         // Hung up while the server was answering: it must not keep a place for nobody.
