@@ -56,6 +56,7 @@ bench: $(STAMPS)/dev models
 	@$(BIN)/python -m bench.loss
 	@$(BIN)/python -m bench.capacity
 	@$(BIN)/python -m bench.soak --calls 100 --hours 0.2
+	@$(BIN)/python -m bench.flood
 	@$(BIN)/python -m bench.asr_wer
 
 web:

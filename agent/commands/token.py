@@ -14,6 +14,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser = subparsers.add_parser("token", help="make a short-lived token, with which a browser may call")
     parser.add_argument("--minutes", type=float, default=10, help="that it may start calls, at most 120 (10)")
     parser.add_argument("--most-minutes", type=float, default=0, help="of a call; 0 for no limit (0)")
+    parser.add_argument("--url", default="", help="the address in which it stands; else what the settings say")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings (antiphon.toml)")
     parser.set_defaults(run=run)
 
@@ -34,5 +35,5 @@ def run(args: argparse.Namespace) -> int:
     token, _ = tokens.issue(seconds=seconds, most_minutes=args.most_minutes)
     scheme = "https" if server.certificate else "http"
     host = server.hosts[0] if server.hosts else "localhost"
-    print(f"{scheme}://{host}:{server.port}/#token={token}")
+    print(f"{args.url or f'{scheme}://{host}:{server.port}/'}#token={token}")
     return 0
