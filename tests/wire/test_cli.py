@@ -77,7 +77,7 @@ def test_a_taken_port(taken: int) -> None:
 
 
 def test_a_public_address_is_refused() -> None:
-    assert "token" in refused(antiphon("serve", "--host", "0.0.0.0"))
+    assert "ANTIPHON__SERVER__KEYS" in refused(antiphon("serve", "--host", "0.0.0.0"))
 
 
 def test_a_wrong_setting() -> None:
