@@ -6,11 +6,12 @@ BIN := .venv/bin
 STAMPS := .stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help run install models test lint bench web clean
+.PHONY: help run install models test fuzz lint bench web clean
 
 help:
 	@echo "make run     install, pull the models, start the server, print its address"
 	@echo "make test    every test, with what they need"
+	@echo "make fuzz    broken offers, candidates and packets, for half an hour"
 	@echo "make lint    style, types, and the page's own checks"
 	@echo "make bench   the benchmark tables"
 	@echo "make web     rebuild the page (needs Node)"
@@ -41,6 +42,9 @@ run: models
 test: $(STAMPS)/dev models
 	@$(BIN)/python tests/system_packages.py
 	@$(BIN)/python -m pytest
+
+fuzz: $(STAMPS)/dev
+	@FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/fuzz -o timeout=0
 
 lint: $(STAMPS)/dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

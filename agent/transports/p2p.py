@@ -16,7 +16,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import RtpPacket
-from aiortc.sdp import candidate_from_sdp
+from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from agent.audio import I16, AudioChunk
 from agent.errors import TransportError
@@ -108,6 +108,7 @@ class PeerConnection:
         """
         offer = sifted(offer, loopback=gathers_loopback())
         try:
+            _check_bundle(SessionDescription.parse(offer))
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
         except Exception as error:  # aiortc's parser raises whatever its lines made it stumble over
             raise TransportError(f"the offer is not SDP that can be answered: {error!r}") from error
@@ -205,9 +206,9 @@ class PeerConnection:
         except asyncio.CancelledError:
             await asyncio.wait({closing}, timeout=CLOSE_S)
             raise
-        if done:
-            closing.result()
-        else:
+        if done and (error := closing.exception()) is not None:
+            log.warning("a peer connection could not be closed in good order error=%r", error)
+        elif not done:
             closing.cancel()
             log.warning("a peer connection took more than %s s to close", CLOSE_S)
 
@@ -260,6 +261,17 @@ class PeerConnection:
             self._gone.set_result((reason, wanted))
             self.microphone.end()
             self._messages.put_nowait(None)
+
+
+def _check_bundle(offer: SessionDescription) -> None:
+    """aiortc believes what an offer says of its own sections, and stumbles over it later, in a task of its own.
+
+    :raises ValueError: if it bundles one that it does not have.
+    """
+    sections = {media.rtp.muxId for media in offer.media}
+    for group in offer.group:
+        if group.semantic == "BUNDLE" and not sections.issuperset(map(str, group.items)):
+            raise ValueError(f"it bundles {' '.join(map(str, group.items))[:60]}, and has {' '.join(sections)[:60]}")
 
 
 def _asking_for(parameters: str, sdp: str) -> str:

@@ -1,0 +1,11 @@
+"""Any input gets a typed refusal at worst. `make fuzz` tries for longer."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+FUZZ = settings(
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "400")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
