@@ -84,7 +84,8 @@ class Calls:
     async def rejoin(self, request: web.Request) -> web.Response:
         """Answer an offer that goes on with a call: after a reload, or from another address."""
         offer, _ = await _offer(request)
-        answer = await self._worker.rejoin(request.match_info["call_id"], offer)
+        async with self._negotiating:
+            answer = await self._worker.rejoin(request.match_info["call_id"], offer)
         return web.Response(status=200, text=answer, content_type="application/sdp")
 
     async def trickle(self, request: web.Request) -> web.Response:

@@ -84,7 +84,9 @@ class CallLine:
 
     async def switch(self, connection: PeerConnection, within_s: float) -> bool:
         """Go on over another peer connection, once it is connected; whether it was in time."""
-        self._newest = connection
+        before, self._newest = self._newest, connection
+        if before is not self._current:
+            await before.close("overtaken")  # of many offers only the last one counts
         try:
             async with asyncio.timeout(within_s):
                 await connection.connected.wait()
