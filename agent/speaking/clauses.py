@@ -1,8 +1,9 @@
 """Text as a language model streams it, cut into what a synthesiser takes at once.
 
-The first clause is short, because it is what the caller waits for; later ones are sentences, because a
-sentence is what a synthesiser intones. Every decision depends on the text alone, never on where the deltas
-were cut: a place whose meaning the next characters decide waits for them.
+The first clause is short, because it is what the caller waits for, and the second not too long, because it has to be
+ready when the first is over; later ones are sentences, because a sentence is what a synthesiser intones. Every decision
+depends on the text alone, never on where the deltas were cut: a place whose meaning the next characters decide waits
+for them.
 
 How short the first may be was measured with hibari on 16 sentences without an early comma, cut, synthesised in
 two, joined and recognised by Whisper: the pause at the seam is 60 ms (at most 75) after 3 to 6 words, the whole
@@ -27,6 +28,9 @@ FIRST_MOST_WORDS = 5
 BOUND_WORDS = 4
 """words more that a clause may have so that it does not end between a number or a title and what belongs to it, nor
 inside a link or a stage direction"""
+SECOND_COMMA_WORDS, SECOND_JOINER_WORDS, SECOND_MOST_WORDS = 8, 12, 20
+"""the same for the second clause, which has to be made while the first is played: three words may be 0.9 s, in which a
+small model on two cores writes 30 words at most, and they are not speech yet"""
 LATER_COMMA_CHARS = 150
 """characters after which a later clause may end at a comma: some 10 s of speech"""
 LATER_MOST_WORDS = 45
@@ -82,7 +86,7 @@ class Clauses:
         self._pending = ""
         self._line_begins = True
         self._fenced = False
-        self._first = True
+        self._said = 0  # clauses with something to say
 
     def feed(self, delta: str) -> Iterator[Clause]:
         """The clauses that are complete with this piece of text."""
@@ -109,7 +113,7 @@ class Clauses:
         if fence:
             self._fenced = not self._fenced
         self._line_begins = False
-        self._first = self._first and not said
+        self._said += bool(said)
         return Clause(text, said)
 
     def _at_line_start(self, text: str) -> bool:
@@ -151,14 +155,16 @@ class Clauses:
             return None
         if mark not in _WIDE_COMMAS and mark not in "—–" and not text[end : end + 1].isspace():
             return 0
-        if self._first:
-            return end if _words(text[start : match.start()]) >= FIRST_COMMA_WORDS else 0
+        if self._said < 2:
+            least = (FIRST_COMMA_WORDS, SECOND_COMMA_WORDS)[self._said]
+            return end if _words(text[start : match.start()]) >= least else 0
         return end if end - start >= LATER_COMMA_CHARS else 0
 
     def _between_words(self, text: str, start: int, space: int, *, last: bool) -> int | None:
         words = _words(text[start:space])
-        most = FIRST_MOST_WORDS if self._first else LATER_MOST_WORDS
-        if words < (FIRST_JOINER_WORDS if self._first else most):
+        stage = min(self._said, 2)
+        most = (FIRST_MOST_WORDS, SECOND_MOST_WORDS, LATER_MOST_WORDS)[stage]
+        if words < (FIRST_JOINER_WORDS, SECOND_JOINER_WORDS, most)[stage]:
             return 0
         if words < most + BOUND_WORDS:
             so_far = text[start:space]

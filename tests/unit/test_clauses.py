@@ -153,6 +153,15 @@ def test_marks_for_the_eye_are_not_said(text: str, expected: str) -> None:
     assert spoken(text) == expected
 
 
+def test_the_second_clause_does_not_wait_for_a_long_sentence() -> None:
+    """It has to be made while the first is played; later ones may be longer."""
+    run_on = " ".join(["people walk over old bridges"] * 10) + "."
+    counts = [len(clause.split()) for clause in said(f"Yes they do. {run_on}")]
+    assert counts[0] == 3
+    assert counts[1] <= 20
+    assert sum(counts) == 53
+
+
 def test_code_is_shown_and_not_said() -> None:
     text = "Like this:\n```python\nprint('Hi. There.')\n```\nThat is it."
     assert said(text) == ["Like this:", "That is it."]
