@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from dataclasses import asdict, dataclass
@@ -98,6 +99,9 @@ def _tell(what: dict[str, Any]) -> None:
 def main() -> None:
     """Be one."""
     task = Task.read()
+    # What a library prints is no line for the parent: descriptor 1 becomes the log, and ours is another.
+    sys.stdout = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     log_to_stderr(task.verbose)
     asyncio.run(serve(task))
 

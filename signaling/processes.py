@@ -217,30 +217,23 @@ class Processes:
 
         :raises SignalingError: 404 if there is no such call any more; whatever the process refuses it with.
         """
-        for each in self._all:
-            if call_id in each.calls:
-                status, body = await each.ask(
-                    "POST", f"/v1/realtime/calls/{call_id}", data=offer, headers={"Content-Type": "application/sdp"}
-                )
-                if status != 200:
-                    raise _refusal(status, body)
-                return body.decode()
-        raise no_such_call(call_id)
+        status, body = await self._holder(call_id).ask(
+            "POST", f"/v1/realtime/calls/{call_id}", data=offer, headers={"Content-Type": "application/sdp"}
+        )
+        if status != 200:
+            raise _refusal(status, body)
+        return body.decode()
 
     async def add_candidates(self, call_id: str, fragment: str) -> None:
         """Further candidates of a client, for the process that holds the call.
 
         :raises SignalingError: 404 if there is no such call; whatever the process refuses them with.
         """
-        for each in self._all:
-            if call_id in each.calls:
-                status, body = await each.ask(
-                    "PATCH", f"/v1/realtime/calls/{call_id}", data=fragment, headers={"Content-Type": FRAGMENT}
-                )
-                if status != 204:
-                    raise _refusal(status, body)
-                return
-        raise no_such_call(call_id)
+        status, body = await self._holder(call_id).ask(
+            "PATCH", f"/v1/realtime/calls/{call_id}", data=fragment, headers={"Content-Type": FRAGMENT}
+        )
+        if status != 204:
+            raise _refusal(status, body)
 
     async def leave(self) -> None:
         """Say goodbye on every line, and hang up; returns when all processes are gone."""
@@ -248,10 +241,8 @@ class Processes:
 
     async def hang_up(self, call_id: str) -> bool:
         """End a call; false if no process has one of this id."""
-        for each in self._all:
-            with suppress(SignalingError):
-                if call_id in each.calls:
-                    return (await each.ask("DELETE", f"/v1/realtime/calls/{call_id}"))[0] == 200
+        with suppress(SignalingError):
+            return (await self._holder(call_id).ask("DELETE", f"/v1/realtime/calls/{call_id}"))[0] == 200
         return False
 
     async def exposition(self) -> bytes:
@@ -261,6 +252,16 @@ class Processes:
             with suppress(SignalingError):
                 texts[str(each.number)] = (await each.ask("GET", "/metrics"))[1].decode()
         return merged(texts)
+
+    def _holder(self, call_id: str) -> CallProcess:
+        """The process that holds a call.
+
+        :raises SignalingError: 404 if none does.
+        """
+        for each in self._all:
+            if call_id in each.calls:
+                return each
+        raise no_such_call(call_id)
 
 
 def _refusal(status: int, body: bytes) -> SignalingError:
