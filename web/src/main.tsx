@@ -15,7 +15,10 @@ const client = new VoiceClient(document.baseURI);
 window.antiphon = client;
 client.server.token = token();
 // A page that is loaded anew goes on with its call. A closed one does not come back, and the server hangs up.
-addEventListener("pagehide", () => client.suspend());
+addEventListener("pagehide", () => {
+  if (client.server.token) sessionStorage.setItem("antiphon.token", client.server.token); // one that was typed, too
+  client.suspend();
+});
 void client.resume();
 
 /** An invitation's token comes behind the #, where no server and no log sees it, and is taken out of the address. */
