@@ -104,8 +104,8 @@ class AsrSettings(EngineSettings):
     """Speech recognition."""
 
     engine: str = "whisper"
-    model: str = "whisper-base"
-    """a catalogue id"""
+    model: str = "auto"
+    """a catalogue id; auto: whisper-tiny.en for English, whisper-base for every other language"""
     language: str = "en"
     """ISO 639-1; "" detects it in each utterance"""
 

@@ -25,7 +25,7 @@ def models_missing() -> str:
     """Why the embedded models can not be used here; "" if they can."""
     catalogue = Catalogue.load()
     try:
-        for model in ("silero-vad", "whisper-base", "smollm2", "smart-turn-v3.2"):
+        for model in ("silero-vad", "whisper-tiny.en", "whisper-base", "smollm2", "smart-turn-v3.2"):
             catalogue.folder(model)
     except ModelMissing as error:
         return str(error)

@@ -42,10 +42,13 @@ def _checked(name: str, check: Callable[[Settings], str], settings: Settings) ->
 
 
 def _models(settings: Settings) -> str:
+    from agent.engines.asr.by_language import ENGLISH, MULTILINGUAL
     from agent.engines.catalogue import Catalogue
+    from agent.engines.local import AUTO
 
     catalogue = Catalogue.load()
-    needed = ["silero-vad", settings.asr.model] + ([] if settings.llm.url else ["smollm2"])
+    ears = [ENGLISH, MULTILINGUAL] if settings.asr.model == AUTO else [settings.asr.model]
+    needed = ["silero-vad", *ears] + ([] if settings.llm.url else ["smollm2"])
     if settings.turn.detector == "smart-turn":
         needed.append("smart-turn-v3.2")
     for model in needed:

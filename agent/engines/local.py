@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
+from agent.engines.asr.by_language import ByLanguage
 from agent.engines.cores import share
 from agent.engines.protocols import LanguageModel, NoiseSuppressor, Recognizer, Synthesizer, TurnDetector, Vad
 from agent.engines.registry import load
 from agent.settings import Settings
 
+AUTO = "auto"
+"""the recogniser's model: the engine chooses"""
 DECODES = 2
 """Transcripts at a time: one for somebody who waits, and one that has been overtaken by more speech."""
 READER = "smollm2"
@@ -72,9 +75,13 @@ class LocalEngines:
     def asr(self) -> Recognizer:
         """The recogniser."""
         chosen = self._settings.asr
-        options = {"model": chosen.model, **chosen.options(chosen.engine)}
+        options = chosen.options(chosen.engine)
         if chosen.engine == "whisper":
-            options.setdefault("workers", DECODES)
+            options = {"workers": DECODES, **options}
+            if chosen.model == AUTO and not {"path", "model"} & options.keys():
+                return ByLanguage(options, language=chosen.language or None, threads=self._cores.asr)
+        if chosen.model != AUTO:
+            options = {"model": chosen.model, **options}
         return cast("Recognizer", load("asr", chosen.engine, options, threads=self._cores.asr))
 
     def turn(self) -> TurnDetector:

@@ -13,8 +13,10 @@ from hibari import SAMPLE_RATE, Hibari
 
 from agent.audio import EAR_RATE, F32, WIRE_RATE, read_audio, resample, to_pcm, to_wave
 from agent.engines import registry
+from agent.engines.local import LocalEngines
 from agent.engines.protocols import Hypothesis, Recognizer
 from agent.errors import EngineError, ModelMissing
+from agent.settings import Settings
 from bench.speech import QUESTIONS, RECORDINGS, SENTENCES, english
 from bench.wer import Errors, word_errors
 
@@ -24,10 +26,17 @@ CEILING = 0.15
 """word error rate on clean English, also the bar of a whole call"""
 
 
-@pytest.fixture(scope="module", params=registry.names("asr"))
+UNSET = "as it comes"
+"""the recogniser of a server whose settings name none"""
+
+
+@pytest.fixture(scope="module", params=[UNSET, *registry.names("asr")])
 def asr(request: pytest.FixtureRequest) -> Iterator[Recognizer]:
     try:
-        yield cast("Recognizer", registry.load("asr", request.param, {}, threads=1))
+        if request.param == UNSET:
+            yield LocalEngines(Settings()).asr()
+        else:
+            yield cast("Recognizer", registry.load("asr", request.param, {}, threads=1))
     except ModelMissing as error:
         pytest.skip(str(error))
 

@@ -64,7 +64,13 @@ def put(folder: Path, name: str = "small.gguf", content: bytes = GGUF) -> Path:
 def test_the_packaged_rows() -> None:
     rows = Catalogue.load().rows
     assert {"silero-vad", "whisper-base", "smollm2", "qwen2.5-0.5b", "smart-turn-v3.2", "kokoro-82m"} <= rows.keys()
-    assert {"whisper-tiny", "whisper-small", "whisper-medium", "whisper-large-v3-turbo"} <= rows.keys()
+    assert {
+        "whisper-tiny.en",
+        "whisper-tiny",
+        "whisper-small",
+        "whisper-medium",
+        "whisper-large-v3-turbo",
+    } <= rows.keys()
     for row in rows.values():
         assert row.licence, row.id
         assert row.languages, row.id
@@ -90,7 +96,14 @@ def test_sources_are_tried_in_the_order_that_was_promised() -> None:
 def test_what_a_machine_pulls_by_itself(cores: int, more: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "available", lambda: cores)
     larger = ["qwen2.5-0.5b"] * more
-    assert Catalogue().defaults() == ["silero-vad", "whisper-base", "smollm2", *larger, "smart-turn-v3.2"]
+    assert Catalogue().defaults() == [
+        "silero-vad",
+        "whisper-base",
+        "whisper-tiny.en",
+        "smollm2",
+        *larger,
+        "smart-turn-v3.2",
+    ]
 
 
 def test_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

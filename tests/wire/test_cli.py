@@ -59,7 +59,7 @@ def taken() -> Iterator[int]:
 @pytest.fixture
 def other_home(tmp_path: Path) -> Path:
     """A home with copies of the models, to be spoiled."""
-    for model in ("silero-vad", "whisper-base", "smollm2", "smart-turn-v3.2"):
+    for model in ("silero-vad", "whisper-tiny.en", "whisper-base", "smollm2", "smart-turn-v3.2"):
         target = tmp_path / "models" / model
         target.mkdir(parents=True)
         for file in Catalogue.load().folder(model).iterdir():
@@ -102,14 +102,14 @@ def test_nobody_to_call(tmp_path: Path) -> None:
 
 
 def test_a_missing_model_names_the_command_that_gets_it(other_home: Path) -> None:
-    shutil.rmtree(other_home / "models" / "whisper-base")
+    shutil.rmtree(other_home / "models" / "whisper-tiny.en")
     line = refused(antiphon("serve", "--port", "0", ANTIPHON_HOME=str(other_home)))
-    assert "antiphon models pull whisper-base" in line
+    assert "antiphon models pull whisper-tiny.en" in line
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed"])
 def test_a_corrupted_model_is_refused_by_name(other_home: Path, damage: str) -> None:
-    path = other_home / "models" / "whisper-base" / "model.bin"
+    path = other_home / "models" / "whisper-tiny.en" / "model.bin"
     content = path.read_bytes()
     path.unlink()
     if damage == "truncated":
@@ -117,7 +117,7 @@ def test_a_corrupted_model_is_refused_by_name(other_home: Path, damage: str) -> 
     else:
         path.write_bytes(content[:5000] + bytes(64) + content[5064:])
     line = refused(antiphon("serve", "--port", "0", ANTIPHON_HOME=str(other_home)))
-    assert "whisper-base" in line
+    assert "whisper-tiny.en" in line
     assert "antiphon models pull" in line
     assert home() != other_home
 

@@ -83,7 +83,7 @@ class _Heard:
 
 
 class Whisper:
-    """A multilingual recogniser. May be called from several threads at once.
+    """A recogniser. May be called from several threads at once.
 
     CTranslate2 queues the calls and runs ``workers`` of them at a time, outside the GIL; nothing else is shared
     but the tokenizers, which are immutable once made.
@@ -133,7 +133,7 @@ class Whisper:
 
     def knows(self, language: str) -> bool:
         """Whether it can be told to expect this language, ISO 639-1 or a tag like ``pt-BR``."""
-        code = _primary(language)
+        code = primary(language)
         return self._tokens.token_to_id(f"<|{code}|>") is not None if self._model.is_multilingual else code == "en"
 
     def transcribe(self, wave: F32, *, language: str | None, prompt: str) -> Hypothesis:
@@ -145,7 +145,7 @@ class Whisper:
         :param prompt: what was said before, as context for names and style; its end is used.
         :raises EngineError: if the model failed, or does not know the language.
         """
-        language = _primary(language or self._language)
+        language = primary(language or self._language)
         texts: list[str] = []
         for piece in pieces(wave):
             text, language = self._piece(piece, language, prompt)
@@ -239,7 +239,7 @@ class Whisper:
             return self._tokenizers[language]
 
 
-def _primary(language: str | None) -> str | None:
+def primary(language: str | None) -> str | None:
     """The language of a tag like ``pt-BR``: ``pt``."""
     return language.replace("_", "-").split("-")[0].lower() if language else None
 
