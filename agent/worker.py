@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from prometheus_client import generate_latest
 
 from agent.engines.local import Engines, LocalEngines
-from agent.errors import SignalingError, TransportError, no_such_call
+from agent.errors import ConfigError, SignalingError, TransportError, no_such_call
 from agent.loading import Loader
 from agent.metrics import Metrics
 from agent.realtime.session import RequestError, json_object
@@ -55,6 +55,26 @@ def ice(settings: Settings) -> Ice:
     )
 
 
+def gather_as_set(settings: Settings) -> None:
+    """Look for our own addresses where the settings say, in the whole process, and for no longer than `GATHER_S`.
+
+    :raises ConfigError: if they name what is no address, or no port.
+    """
+    chosen = settings.ice
+    for address in chosen.addresses:
+        try:
+            ip_address(address)
+        except ValueError as error:
+            raise ConfigError(f"ice.addresses: {address!r} is no IP address") from error
+    gather_only(chosen.addresses or (["127.0.0.1"] if is_loopback(settings.server.host) else []))
+    gather_within(GATHER_S)
+    if chosen.ports:
+        low, high = map(int, chosen.ports.split("-"))
+        if not 0 < low <= high < 65536:
+            raise ConfigError(f"ice.ports: {chosen.ports} is no range of UDP ports; write one like 50000-50100")
+        gather_on_ports(range(low, high + 1))
+
+
 class Worker:
     """One process's models and calls.
 
@@ -79,12 +99,7 @@ class Worker:
 
         :raises AntiphonError: if a model is missing or a setting names what does not exist.
         """
-        ice = self.settings.ice
-        gather_only(ice.addresses or (["127.0.0.1"] if is_loopback(self.settings.server.host) else []))
-        gather_within(GATHER_S)
-        if ice.ports:
-            low, high = map(int, ice.ports.split("-"))
-            gather_on_ports(range(low, high + 1))
+        gather_as_set(self.settings)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group

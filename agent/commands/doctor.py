@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.errors import AntiphonError
 from agent.settings import Settings, load
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check says."""
+
+    name: str
+    text: str
+    """what is there, or what is wrong and the fix"""
+    good: bool = field(default=True, kw_only=True)
+    details: list[str] = field(default_factory=list, kw_only=True)
+
+    def __str__(self) -> str:
+        first = f"{'ok   ' if self.good else 'FAIL '} {self.name}: {self.text}"
+        return "\n".join([first, *(f"        {detail}" for detail in self.details)])
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,21 +40,23 @@ def run(args: argparse.Namespace) -> int:
     print("Settings in force:")
     for line in settings.model_dump_json(indent=2).splitlines()[1:-1]:
         print(line)
-    checks: list[tuple[str, Callable[[Settings], str]]] = [
-        ("models", _models),
-        ("language model", _language_model),
-        ("ICE candidates", _candidates),
-    ]
-    return max([_checked(name, check, settings) for name, check in checks])
+    status = 0
+    for finding in _findings(settings):
+        print(finding, flush=True)
+        status = max(status, int(not finding.good))
+    return status
 
 
-def _checked(name: str, check: Callable[[Settings], str], settings: Settings) -> int:
-    try:
-        print(f"ok    {name}: {check(settings)}")
-    except AntiphonError as error:
-        print(f"FAIL  {name}: {error}")
-        return 1
-    return 0
+def _findings(settings: Settings) -> Iterator[Finding]:
+    checks: list[tuple[str, Callable[[Settings], str]]] = [("models", _models), ("language model", _language_model)]
+    for name, check in checks:
+        try:
+            yield Finding(name, check(settings))
+        except AntiphonError as error:
+            yield Finding(name, str(error), good=False)
+    from agent.commands.connectivity import findings
+
+    yield from findings(settings)
 
 
 def _models(settings: Settings) -> str:
@@ -76,27 +94,3 @@ def _language_model(settings: Settings) -> str:
 
     asyncio.run(ask())
     return f"{settings.llm.model} answers at {settings.llm.url}"
-
-
-def _candidates(settings: Settings) -> str:
-    from aiortc import RTCConfiguration, RTCPeerConnection
-
-    from agent.errors import TransportError
-    from agent.transports.aiortc_private import gather_only
-    from agent.worker import is_loopback
-
-    async def gather() -> list[str]:
-        gather_only(settings.ice.addresses or (["127.0.0.1"] if is_loopback(settings.server.host) else []))
-        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        try:
-            pc.createDataChannel("doctor")
-            await pc.setLocalDescription(await pc.createOffer())
-            lines = pc.localDescription.sdp.splitlines()
-        finally:
-            await pc.close()
-        return [" ".join(line.split()[4:8:3]) for line in lines if line.startswith("a=candidate")]
-
-    found = asyncio.run(gather())
-    if not found:
-        raise TransportError("no candidate: this machine has no usable network address; set ice.addresses")
-    return ", ".join(found)

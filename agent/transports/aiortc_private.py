@@ -20,6 +20,7 @@ from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtp import RtpPacket
 
 _GATHER = aioice.ice.Connection.get_component_candidates
+_HOST_ADDRESSES = aioice.ice.get_host_addresses
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 
 
@@ -137,9 +138,19 @@ class _PortLoop:
         raise OSError(errno.EADDRINUSE, f"all UDP ports of {self._ports} are taken; widen ice.ports")
 
 
+def gathered_addresses() -> list[str]:
+    """Where host candidates are looked for."""
+    return list(aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
+
+
+def machine_addresses() -> list[str]:
+    """All addresses of this machine, but for loopback and those good on one network link only."""
+    return list(_HOST_ADDRESSES(use_ipv4=True, use_ipv6=True))
+
+
 def gathers_loopback() -> bool:
     """Whether callers are expected on this machine: we gather on its loopback interface."""
-    return any(ip_address(each).is_loopback for each in aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
+    return any(ip_address(each).is_loopback for each in gathered_addresses())
 
 
 def round_trip_s(pc: RTCPeerConnection) -> float | None:

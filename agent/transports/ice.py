@@ -14,6 +14,7 @@ from time import time
 
 from aiortc import RTCConfiguration, RTCIceServer
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
+from aiortc.rtcicetransport import parse_stun_turn_uri
 
 from agent.errors import ConfigError
 
@@ -67,7 +68,7 @@ class Ice:
         public_address: str = "",
     ) -> None:
         for url in urls:
-            if not _URL.fullmatch(url):
+            if not _is_server(url):
                 raise ConfigError(f"ice.servers: {url!r} is no address like stun:host:3478 or turn:host:3478")
         if relay_only and not any(url.startswith("turn") for url in urls):
             raise ConfigError("ice.relay_only wants a TURN server in ice.servers")
@@ -117,6 +118,14 @@ class Ice:
         if not self._public:
             return sdp
         return re.sub(r"(?m)^(a=candidate:\S+ \d+ \S+ \d+ )\S+( \d+ typ host)", rf"\g<1>{self._public}\2", sdp)
+
+
+def _is_server(url: str) -> bool:
+    """Whether aiortc takes it, too: it has no IPv6 addresses here, and would stumble over them in every call."""
+    try:
+        return bool(_URL.fullmatch(url) and parse_stun_turn_uri(url))
+    except ValueError:
+        return False
 
 
 def rest_credentials(secret: str, ttl_s: int, name: str = "antiphon") -> tuple[str, str]:

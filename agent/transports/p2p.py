@@ -33,6 +33,7 @@ from agent.transports.ice import Ice
 from agent.transports.jitter import Packet
 from agent.transports.microphone import Microphone
 from agent.transports.opus import OpusEncoder, OpusPacket
+from agent.transports.pair_check import Pair, check_pairs
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +145,10 @@ class PeerConnection:
                 candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
                 candidate.sdpMLineIndex = 0
                 await self._pc.addIceCandidate(candidate)
+
+    async def check_pairs(self, within_s: float) -> list[Pair]:
+        """Which ways to the client are open, each asked for; for a doctor."""
+        return await check_pairs(self._pc, within_s)
 
     # -- the Connection protocol -----------------------------------------------------------------------------
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,55 +12,24 @@ from agent.caller import Caller, trimmed
 from agent.errors import TransportError
 from agent.settings import IceSettings, load
 from bench.speech import spoken
+from tests.coturn import SECRET, coturn, free_port, needs_coturn
 from tests.people import models_missing, serving
-
-TURNSERVER = shutil.which("turnserver")
 
 pytestmark = [
     pytest.mark.models,
     pytest.mark.skipif(bool(models_missing()), reason=models_missing() or "models are here"),
-    pytest.mark.skipif(TURNSERVER is None, reason="coturn is not installed: apt-get install coturn"),
+    needs_coturn,
     pytest.mark.timeout(60),
 ]
 
-SECRET = "north"
 QUESTION = trimmed(spoken("What is the capital of France?").pcm)
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @pytest.fixture
-async def turn_port() -> AsyncIterator[int]:
+def turn_port() -> Iterator[int]:
     port = free_port()
-    assert TURNSERVER is not None
-    process = await asyncio.create_subprocess_exec(
-        *(TURNSERVER, "-n", "--use-auth-secret", f"--static-auth-secret={SECRET}", "--realm=antiphon.example"),
-        *("--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", f"--listening-port={port}", "--allow-loopback-peers"),
-        *("--no-tls", "--no-dtls", "--no-cli", "--log-file=stdout", "--pidfile="),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ},
-    )
-    try:
-        async with asyncio.timeout(10.0):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except ConnectionRefusedError:
-                    assert process.returncode is None, "turnserver ended"
-                    await asyncio.sleep(0.05)
-                else:
-                    writer.close()
-                    break
+    with coturn(port, options=["--allow-loopback-peers"]):
         yield port
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
