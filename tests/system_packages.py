@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-NEEDED = {"chromium": "chromium", "turnserver": "coturn"}
+NEEDED = {"chromium": "chromium", "ip": "iproute2", "turnserver": "coturn"}
 """program: Debian package"""
 
 
