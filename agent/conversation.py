@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from agent.asked import USUAL, Asked
 from agent.audio import WIRE_RATE
 from agent.engines.protocols import LanguageModel, Message
 from agent.errors import EngineError
@@ -20,8 +21,10 @@ from agent.events import (
     Duck,
     EndOfTurn,
     Event,
+    ForgetTurn,
     HearingFailed,
     Hold,
+    Interrupt,
     OpenTurn,
     Partial,
     Phrase,
@@ -30,6 +33,7 @@ from agent.events import (
     ReplyDone,
     ReplyFailed,
     ReplyStarved,
+    Respond,
     Resume,
     SayPhrase,
     SpeechEnded,
@@ -53,6 +57,8 @@ INBOX = 256
 """Events that may wait. More than a few means that the loop is stuck, so more than this is a bug."""
 STARVED_TICKS = 25
 """An audible reply that has had nothing to play for 0.5 s is not speaking any more."""
+TRUNCATABLE = 8
+"""Answers of which a client may still say how much it has played."""
 ECHO_CHARS = 160
 """of what was played last, in which our own echo is looked for: some 10 s of speech"""
 REMEMBERED = frozenset({Phrase.GREETING})
@@ -67,6 +73,7 @@ class Reply:
     item_id: str
     timeline: Timeline
     task: asyncio.Task[None] | None = None
+    asked: Asked = USUAL
     draft: bool = False
     """nobody knows of it yet"""
     told: list[str] = field(default_factory=list)
@@ -78,6 +85,10 @@ class Reply:
     """clauses told, samples played, first token seen: where it was when it last moved"""
     moved_at: float = 0.0
     """`loop.time()` at which it last moved"""
+    writer: PlayoutWriter | None = None
+    """what it is spoken through; knows which words are where"""
+    truncated: Heard | None = None
+    """what the client says that it has played of it, if it stopped it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +127,14 @@ class Conversation:
         voice: Voice,
         history: History,
         machine: Machine,
+        playout: Playout,
         manners: Manners,
         line: Line,
         observer: Observer,
         metrics: Metrics,
     ) -> None:
         self.history = history
-        self.playout = Playout()
+        self.playout = playout
         self.machine = machine
         self.voice = voice
         self._llm = llm
@@ -137,6 +149,10 @@ class Conversation:
         self._timeline = Timeline()
         self._captioned = ""
         self._prefill: asyncio.Task[None] | None = None
+        self._spoken: dict[str, PlayoutWriter] = {}  # of the newest answers
+        self.usual = Asked()
+        """how answers are wanted"""
+        self._asked: Asked | None = None  # how the next one is wanted, if otherwise
 
     def post(self, event: Event) -> None:
         """Hand in an event; never waits."""
@@ -146,6 +162,32 @@ class Conversation:
     def replying(self) -> bool:
         """A reply is in progress, audible or not."""
         return self._reply is not None and not self._reply.draft
+
+    def respond(self, asked: Asked | None = None) -> None:
+        """Answer now.
+
+        :param asked: how, if not as usual.
+        """
+        self._asked = asked
+        self.post(Respond(fresh=asked is not None))
+
+    def truncate(self, item_id: str, played_ms: int) -> Heard | None:
+        """A client that plays by itself has stopped this answer after so much of it: the rest was not heard.
+
+        What was, or None if the answer is not known any more.
+        """
+        current = self._reply is not None and not self._reply.draft and self._reply.item_id == item_id
+        writer = self._reply.writer if self._reply is not None and current else self._spoken.get(item_id)
+        if writer is None:
+            return None
+        samples = min(played_ms * WIRE_RATE // 1000, writer.written)
+        heard = Heard(writer.until(samples), samples, complete=writer.finished and samples >= writer.written)
+        if self._reply is not None and current:
+            self._reply.truncated = heard
+            self.post(Interrupt())
+        else:
+            self.history.replace(item_id, heard.text, complete=heard.complete)
+        return heard
 
     async def run(self) -> None:
         """Converse until cancelled."""
@@ -255,15 +297,11 @@ class Conversation:
                 self._read_along("", group)
             case CloseTurn():
                 self._close_turn(action.text, action.at)
+            case ForgetTurn():
+                self._line.sealed()
+                self._turn_id = ""
             case StartReply():
-                prompt = self.history.prompt()
-                preface = self._manners.phrases[Phrase.CUT_IN] if action.cut_in else ""
-                self._start(
-                    action.reply,
-                    lambda timeline: think(self._llm, prompt, timeline, self.voice.language, preface),
-                    now,
-                    group,
-                )
+                self._answer(action.reply, now, group, self._manners.phrases[Phrase.CUT_IN] if action.cut_in else "")
             case StartDraft():
                 prompt = self.history.prompt(action.text)
                 if self._reader is not None and self._reader is not self._llm:
@@ -285,6 +323,14 @@ class Conversation:
                 self.playout.release()
             case Cut():
                 self._cut(action, now)
+
+    def _answer(self, number: int, now: float, group: asyncio.TaskGroup, preface: str = "") -> None:
+        asked, self._asked = self._asked or self.usual, None
+        prompt = self.history.prompt(instructions=asked.instructions)
+        language = self.voice.language if asked.spoken else None
+        self._start(
+            number, lambda timeline: think(self._llm, prompt, timeline, language, preface), now, group, asked=asked
+        )
 
     async def _consider(self, prompt: Sequence[Message], timeline: Timeline) -> AsyncGenerator[Clause, None]:
         """Answer what may be the whole turn. The model that answers is first asked whether it is, if that is open."""
@@ -322,6 +368,7 @@ class Conversation:
         now: float | None,
         group: asyncio.TaskGroup,
         *,
+        asked: Asked = USUAL,
         phrase: Phrase | None = None,
     ) -> None:
         """Start a reply; without a time it is a draft, of which nobody is told and nothing is heard."""
@@ -329,8 +376,8 @@ class Conversation:
             self._prefill.cancel()  # nothing is read ahead of the answer itself
         timeline, self._timeline = self._timeline, Timeline()
         self._captioned = ""
-        reply = self._reply = Reply(number, new_id("item"), timeline, draft=now is None, phrase=phrase)
-        writer = self.playout.open(lambda: self.post(ReplyAudible(number)), held=reply.draft)
+        reply = self._reply = Reply(number, new_id("item"), timeline, asked=asked, draft=now is None, phrase=phrase)
+        writer = reply.writer = self.playout.open(lambda: self.post(ReplyAudible(number)), held=reply.draft)
         reply.task = group.create_task(self._speak(reply, clauses(timeline), writer), name=f"reply {number}")
         if now is not None:
             self._announce(reply, now)
@@ -338,7 +385,7 @@ class Conversation:
     def _announce(self, reply: Reply, now: float) -> None:
         reply.timeline.endpoint = reply.moved_at = now
         self._metrics.turns.inc()
-        self._observer.reply_started(reply.item_id)
+        self._observer.reply_started(reply.item_id, spoken=reply.asked.spoken)
 
     def _release(self, now: float) -> None:
         """The draft is the reply: tell what it has told so far, and let it be heard."""
@@ -349,9 +396,9 @@ class Conversation:
         self._announce(reply, now)
         for text in reply.told:
             self._observer.told(reply.item_id, text)
+        self.playout.release()
         if reply.written:
             self._observer.written(reply.item_id)
-        self.playout.release()
 
     def _drop(self) -> None:
         self._metrics.drafts.labels("wasted").inc()
@@ -366,7 +413,12 @@ class Conversation:
         """The reply's task and its supervisor: a failure becomes an event that the caller hears about."""
         failure: str | None = None
         try:
-            await say(clauses, self.voice, writer, reply.timeline, lambda text: self._told(reply, text))
+            if reply.asked.spoken:
+                await say(clauses, self.voice, writer, reply.timeline, lambda text: self._told(reply, text))
+            else:
+                async with aclosing(clauses):
+                    async for clause in clauses:
+                        self._told(reply, clause.text)
             reply.written = True
             if not reply.draft:
                 self._observer.written(reply.item_id)
@@ -396,6 +448,8 @@ class Conversation:
         self._line.flush()
         if self._reply is None:
             return
+        if self.playout.plays_on and self._reply.written and not action.by_speech:
+            heard = Heard("".join(self._reply.told).strip(), heard.samples, complete=True)
         if self._reply.task is not None:
             self._reply.task.cancel()  # not awaited: a stuck engine must not deafen us
         self._reply.timeline.cut = now
@@ -422,6 +476,13 @@ class Conversation:
         reply = self._reply
         assert reply is not None
         self._reply = None
+        if not reply.asked.spoken:
+            heard = Heard("".join(reply.told).strip(), 0, complete=cut_by_speech is None)
+        heard = reply.truncated or heard
+        if reply.writer is not None:
+            self._spoken[reply.item_id] = reply.writer
+            while len(self._spoken) > TRUNCATABLE:
+                del self._spoken[next(iter(self._spoken))]
         self._captioned = heard.text
         if heard.text and (reply.phrase is None or reply.phrase in REMEMBERED):
             self.history.add(Entry(reply.item_id, "assistant", heard.text, complete=heard.complete and failure is None))

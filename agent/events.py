@@ -99,6 +99,19 @@ class Greet:
 class Respond:
     """Answer now: text was typed, or a client asked for a response."""
 
+    fresh: bool = False
+    """what was prepared is of no use: this answer is wanted otherwise"""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A client says that the turn is over: what was said until now is all of it. In push to talk nobody answers yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """A client takes back what was said since the last turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
@@ -151,6 +164,8 @@ Event = (
     | HearingFailed
     | Greet
     | Respond
+    | Commit
+    | Discard
     | Interrupt
     | ReplyAudible
     | ReplyStarved
@@ -180,6 +195,11 @@ class CloseTurn:
     """"" if nothing was said"""
     at: float
     """s; where the speech ended"""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetTurn:
+    """What was said of the open turn was never said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,5 +276,16 @@ class Cut:
 
 
 Action = (
-    OpenTurn | CloseTurn | StartReply | StartDraft | ReleaseDraft | DropDraft | SayPhrase | Duck | Hold | Resume | Cut
+    OpenTurn
+    | CloseTurn
+    | ForgetTurn
+    | StartReply
+    | StartDraft
+    | ReleaseDraft
+    | DropDraft
+    | SayPhrase
+    | Duck
+    | Hold
+    | Resume
+    | Cut
 )

@@ -15,6 +15,7 @@ from agent.events import (
     Partial,
     Phrase,
     ReplyAudible,
+    Respond,
     SpeechEnded,
     SpeechStarted,
     Transcript,
@@ -45,6 +46,8 @@ class Patience:
     """that are asked in a row"""
     drafts: bool = True
     """prepare the answer while it is not yet sure that the turn is over"""
+    answers: bool = True
+    """answer when a turn is over; else only when a client asks"""
     manual: bool = False
     """a client says when a turn is over (push to talk); pauses and speech over the agent's mean nothing"""
 
@@ -69,6 +72,8 @@ class Ledger:
         self._unanswered = False  # the last turn's reply was cut before a sound of it was heard
         self._phrase: Phrase | None = None  # what the reply in progress says, if it is no answer
         self._audible = False  # the reply in progress has been heard
+        self._fresh = False  # what was prepared will not do
+        self._committing = False  # a client has said that the turn is over; its words are missing
         self._held = False  # … and is silent now, to listen
         self._policy = Interruption.CUT  # of the reply in progress
         self._speaking = False  # the person, whatever the phase
@@ -81,6 +86,7 @@ class Ledger:
         self._reprompts = 0
         self._speaker = ""
         self._utterance = 0
+        self._forgotten = -1  # utterances up to this one were never said
         self._started_at = 0.0
         self._spoke_at = 0.0  # loop time at which the newest speech was noticed
         self._ended_at = 0.0
@@ -107,14 +113,17 @@ class Ledger:
             case EndOfTurn() if not self._speaking and event.utterance == self._utterance:
                 self._wait_s = event.wait_s
             case Partial() | Transcript():
-                self._words[event.utterance] = event.text.strip()
-                self._overlap, self._overlap_text = weigh(event.text), event.text
+                if event.utterance > self._forgotten:
+                    self._words[event.utterance] = event.text.strip()
+                    self._overlap, self._overlap_text = weigh(event.text), event.text
                 if isinstance(event, Transcript):
                     self._unheard.discard(event.utterance)
             case HearingFailed():
                 self._unheard.discard(event.utterance)
             case ReplyAudible():
                 self._audible = True
+            case Respond():
+                self._fresh = event.fresh
             case _:
                 pass
 
@@ -165,9 +174,23 @@ class Ledger:
         """Only the transcript was missing, and it is empty."""
         return self._due and not self._unheard
 
+    def unasked(self) -> bool:
+        """Nobody wants an answer before a client asks for it."""
+        return self.patience.manual or not self.patience.answers
+
+    def uncommitted(self) -> bool:
+        """Nobody wants an answer, and words are missing."""
+        return self.unasked() and bool(self._unheard)
+
+    def committed(self) -> bool:
+        """A client has ended the turn, all of it is known, and nobody has asked for an answer."""
+        return self._committing and not self._due and not self._unheard
+
     def worth_a_draft(self) -> bool:
         """All that was said is known, and its answer is not being prepared yet."""
-        return self.patience.drafts and not self._due and self.words() and self._draft is None and not self.only_stop()
+        if not (self.patience.drafts and self.patience.answers) or self._due or self._draft is not None:
+            return False
+        return self.words() and not self.only_stop()
 
     # -- what rows ask: the reply, and who speaks over it ----------------------------------------------------
 

@@ -15,12 +15,15 @@ from enum import Enum
 from agent.events import (
     Action,
     CloseTurn,
+    Commit,
     Cut,
     Deadline,
+    Discard,
     DropDraft,
     Duck,
     EndOfTurn,
     Event,
+    ForgetTurn,
     Greet,
     HearingFailed,
     Hold,
@@ -132,19 +135,36 @@ class Machine(Ledger):
         self._due = True
         return []
 
+    def wait_for_words(self, _: Event) -> list[Action]:
+        """A client has ended the turn; only its words are missing, and nobody has asked for an answer."""
+        self._committing = True
+        return []
+
     def go_on(self, _: Event) -> list[Action]:
         """The pause was not the end."""
-        self._due = False
+        self._due = self._committing = False
         return []
+
+    def discard(self, _: Event) -> list[Action]:
+        """What was said since the last turn was never said."""
+        self._words = {}
+        self._unheard.clear()
+        self._forgotten = self._utterance
+        self._due = self._committing = self._interrupted = False
+        return [ForgetTurn()]
 
     def close(self, _: Event) -> list[Action]:
         """Take what was said as the person's turn."""
         self._closed, self._words = self.text, {}
         self._unheard.clear()
-        self._due = self._interrupted = False
+        self._due = self._committing = self._interrupted = False
         if self._closed:
             self._reprompts = 0
         return [CloseTurn(self._speaker, self._closed, self._ended_at)]
+
+    def commit(self, event: Event) -> list[Action]:
+        """Take what was said as the person's turn, whoever has the floor."""
+        return [OpenTurn(self._speaker, self._started_at), *self.close(event)]
 
     def ignore(self, _: Event) -> list[Action]:
         """What was said over the agent's voice is no part of the next turn."""
@@ -156,7 +176,8 @@ class Machine(Ledger):
     def answer(self, event: Event) -> list[Action]:
         """Start a reply, or let go of the one that was drafted for just this turn."""
         self._unanswered = False
-        if self._draft == self._closed:
+        fresh, self._fresh = self._fresh, False
+        if self._draft == self._closed and not fresh:
             self._draft = None
             self._begin(self.interruption)
             return [ReleaseDraft(self.reply)]
@@ -299,6 +320,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (I, EndOfTurn): stay(I),
     (I, Partial): stay(I),
     (I, Transcript): (  # of words at the very end of a reply
+        note(I, M.commit, when=M.committed),
         go(P, M.open, M.wait_for_end, M.draft, when=M.interrupts),
         note(I, M.ignore, when=M.interruptible),
         *stay(I),
@@ -306,6 +328,8 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (I, HearingFailed): stay(I),
     (I, Greet): (go(T, M.greet),),
     (I, Respond): (go(T, M.close, M.answer),),
+    (I, Commit): (note(I, M.wait_for_words, when=M.unheard), note(I, M.commit)),
+    (I, Discard): (note(I, M.discard),),
     (I, Interrupt): stay(I),
     (I, ReplyAudible): stay(I),
     (I, ReplyStarved): stay(I),
@@ -321,6 +345,8 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (H, HearingFailed): stay(H),
     (H, Greet): stay(H),
     (H, Respond): (go(T, M.close, M.answer),),
+    (H, Commit): (go(H, M.wait_for_words, when=M.unasked), go(H, M.wait_for_text)),
+    (H, Discard): (go(I, M.discard, M.idle),),
     (H, Interrupt): stay(H),
     (H, ReplyAudible): stay(H),
     (H, ReplyStarved): stay(H),
@@ -333,6 +359,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (P, EndOfTurn): (go(P, M.wait_for_end),),
     (P, Partial): stay(P),
     (P, Transcript): (
+        go(I, M.drop, M.close, M.idle, when=M.committed),
         go(I, M.close, M.idle, when=M.due_stop),
         go(T, M.close, M.answer, when=M.due_words),
         go(T, M.close, M.answer, when=M.due_unanswered),
@@ -342,6 +369,14 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (P, HearingFailed): (go(T, M.drop, M.close, M.apologise),),
     (P, Greet): stay(P),
     (P, Respond): (go(P, M.wait_for_text, when=M.unheard), go(T, M.close, M.answer)),
+    (P, Commit): (
+        go(P, M.wait_for_words, when=M.uncommitted),
+        go(P, M.wait_for_text, when=M.unheard),
+        go(I, M.drop, M.close, M.idle, when=M.unasked),
+        go(T, M.close, M.answer, when=M.words),
+        go(I, M.drop, M.close, M.idle),
+    ),
+    (P, Discard): (go(I, M.drop, M.discard, M.idle),),
     (P, Interrupt): stay(P),
     (P, ReplyAudible): stay(P),
     (P, ReplyStarved): stay(P),
@@ -350,6 +385,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (P, Deadline): (
         go(P, when=M.unheard),
         go(I, M.close, M.idle, when=M.only_stop),
+        go(I, M.drop, M.close, M.idle, when=M.unasked),
         go(T, M.close, M.answer, when=M.words),
         go(T, M.close, M.answer, when=M.unanswered),
         go(I, M.close, M.idle),
@@ -364,6 +400,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (T, EndOfTurn): stay(T),
     (T, Partial): stay(T),
     (T, Transcript): (
+        note(T, M.commit, when=M.committed),
         go(P, M.cut, M.open, M.wait_for_end, M.draft, when=M.interrupts),
         note(T, M.ignore, when=M.interruptible),
         *stay(T),
@@ -371,6 +408,8 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (T, HearingFailed): stay(T),
     (T, Greet): stay(T),
     (T, Respond): (go(T, M.cut, M.close, M.answer),),
+    (T, Commit): (note(T, M.wait_for_words, when=M.unheard), note(T, M.commit)),
+    (T, Discard): (note(T, M.discard),),
     (T, Interrupt): (go(I, M.cut, M.idle),),
     (T, ReplyAudible): (go(Y, M.duck, when=M.spoken_into), go(S)),
     (T, ReplyStarved): stay(T),
@@ -383,6 +422,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (S, EndOfTurn): stay(S),
     (S, Partial): (go(H, M.cut, M.open, when=M.interrupts_still), *stay(S)),
     (S, Transcript): (
+        note(S, M.commit, when=M.committed),
         go(P, M.cut, M.open, M.wait_for_end, M.draft, when=M.interrupts),
         note(S, M.ignore, when=M.interruptible),
         *stay(S),
@@ -390,6 +430,8 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (S, HearingFailed): stay(S),
     (S, Greet): stay(S),
     (S, Respond): (go(T, M.cut, M.close, M.answer),),
+    (S, Commit): (note(S, M.wait_for_words, when=M.unheard), note(S, M.commit)),
+    (S, Discard): (note(S, M.discard),),
     (S, Interrupt): (go(I, M.cut, M.idle),),
     (S, ReplyAudible): stay(S),
     (S, ReplyStarved): (go(T),),
@@ -406,6 +448,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (Y, EndOfTurn): stay(Y),
     (Y, Partial): (go(H, M.cut, M.open, when=M.interrupts_still), *stay(Y)),
     (Y, Transcript): (
+        note(Y, M.commit, when=M.committed),
         go(P, M.cut, M.open, M.wait_for_end, M.draft, when=M.interrupts),
         go(S, M.ignore, M.resume, when=M.meant_nothing),  # a cough, a "mhm", our own echo
         *stay(Y),
@@ -413,6 +456,8 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (Y, HearingFailed): (go(S, M.resume, when=M.meant_nothing), *stay(Y)),
     (Y, Greet): stay(Y),
     (Y, Respond): (go(T, M.cut, M.close, M.answer),),
+    (Y, Commit): (note(Y, M.wait_for_words, when=M.unheard), note(Y, M.commit)),
+    (Y, Discard): (note(Y, M.discard),),
     (Y, Interrupt): (go(H, M.cut, M.open, when=M.spoken_over), go(I, M.cut, M.idle)),
     (Y, ReplyAudible): stay(Y),
     (Y, ReplyStarved): stay(Y),

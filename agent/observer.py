@@ -27,8 +27,8 @@ class Observer(Protocol):
     def hearing_failed(self, item_id: str, message: str) -> None:
         """The open turn could not be recognised."""
 
-    def reply_started(self, item_id: str) -> None:
-        """The agent begins to answer."""
+    def reply_started(self, item_id: str, *, spoken: bool) -> None:
+        """The agent begins to answer, aloud or in writing."""
 
     def told(self, item_id: str, text: str) -> None:
         """This clause of the answer went to the TTS."""

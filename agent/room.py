@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, Resampler
+from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, AudioChunk, Resampler
 from agent.conversation import Conversation, Line, Manners
 from agent.engines.protocols import LanguageModel
 from agent.errors import EngineError
@@ -28,11 +28,11 @@ from agent.machine import Machine, Phase
 from agent.metrics import Metrics
 from agent.realtime.session import Session
 from agent.settings import Settings
+from agent.speaking.client_playout import ClientPlayout
 from agent.speaking.playout import Playout
 from agent.speaking.spoken import spoken
 from agent.speaking.voice import Voice
-from agent.transports.line import CallLine
-from agent.transports.p2p import PeerConnection
+from agent.transports.base import Connection
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Room:
     def __init__(
         self,
         call_id: str,
-        connection: PeerConnection,
+        line: Connection,
         models: Models,
         settings: Settings,
         metrics: Metrics,
@@ -79,7 +79,7 @@ class Room:
         self._longest_s = min((most for most in (most_s, limits.longest_s) if most), default=math.inf)
         self._voice = models.voice
         self._leaving = ""
-        line = self._line = CallLine(connection)
+        self._line = line
         self._settings = settings
         self._metrics = metrics
         default_chars = SERVER_CHARS if settings.llm.url else EMBEDDED_CHARS
@@ -97,6 +97,7 @@ class Room:
             voice=models.voice,
             history=history,
             machine=machine,
+            playout=ClientPlayout(self._session.narrator.voice) if line.plays_itself else Playout(),
             manners=Manners(phrases(settings), settings.limits.stuck_s),
             line=Line(
                 flush=line.flush,
@@ -126,7 +127,7 @@ class Room:
                 parts = [
                     group.create_task(self._tick(), name=f"tick {self.call_id}"),
                     group.create_task(self._conversation.run(), name=f"conversation {self.call_id}"),
-                    group.create_task(self._listener.run(self._line.chunks()), name=f"ear {self.call_id}"),
+                    group.create_task(self._listener.run(self._sound()), name=f"ear {self.call_id}"),
                     group.create_task(
                         self._session.run(self._conversation, self._listener), name=f"session {self.call_id}"
                     ),
@@ -154,22 +155,17 @@ class Room:
         """End the call from our side."""
         self._line.hang_up(reason)
 
-    async def rejoin(self, connection: PeerConnection) -> None:
-        """Go on over another peer connection; the client is told what it may have forgotten."""
-        within_s = self._settings.limits.connect_s
-        if await self._line.switch(connection, within_s):
-            log.info("call goes on call=%s", self.call_id)
-            with suppress(TimeoutError):  # a client without a channel goes on, too
-                async with asyncio.timeout(within_s):
-                    await self._line.channel_open()
-                self._session.greet()
+    async def greet_again(self) -> None:
+        """The client has come back over another connection: tell it what it may have forgotten."""
+        log.info("call goes on call=%s", self.call_id)
+        with suppress(TimeoutError):  # a client without a channel goes on, too
+            async with asyncio.timeout(self._settings.limits.connect_s):
+                await self._line.channel_open()
+            self._session.greet()
 
-    async def add_candidates(self, fragment: str) -> None:
-        """Further candidates of the client.
-
-        :raises TransportError: if there are too many.
-        """
-        await self._line.add_candidates(fragment)
+    def _sound(self) -> AsyncIterator[AudioChunk]:
+        """What the listener hears."""
+        return self._session.microphone.chunks() if self._line.plays_itself else self._line.chunks()
 
     def leave(self, reason: str) -> None:
         """End the call from our side, with a word."""

@@ -14,13 +14,16 @@ from agent.engines.local import Engines, LocalEngines
 from agent.errors import ConfigError, SignalingError, TransportError, no_such_call
 from agent.loading import Loader
 from agent.metrics import Metrics
-from agent.realtime.session import RequestError, json_object
+from agent.realtime.requests import RequestError, json_object
 from agent.room import Models, Room
 from agent.settings import Settings
 from agent.stalls import StallDetector
 from agent.transports.aiortc_private import gather_on_ports, gather_only, gather_within
+from agent.transports.base import Connection
 from agent.transports.ice import Ice
+from agent.transports.line import CallLine
 from agent.transports.p2p import PeerConnection
+from agent.transports.socket import Socket, SocketLine
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +91,8 @@ class Worker:
         self._loader = Loader(settings, engines or LocalEngines(settings))
         self.ready = asyncio.Event()
         self._rooms: dict[str, Room] = {}
+        self._lines: dict[str, CallLine] = {}
+        """of the calls over WebRTC"""
         self._one_over = asyncio.Event()
         self.ended: Callable[[str], None] = lambda _: None
         """told the id of each call that was answered and is over"""
@@ -137,25 +142,15 @@ class Worker:
         :param most_s: the longest that this call may take, in s; 0 for no limit of its own.
         :raises SignalingError: 400 for an offer that can not be answered, 503 if the models are not ready.
         """
-        if self._models is None or self._group is None or not self.ready.is_set():
-            reasons = ", ".join(f"{part}: {why}" for part, why in self.waiting.items())
-            raise SignalingError(503, f"The server is not ready yet ({reasons}); try again.", code="not_ready")
+        self._ready_or_raise()
+        assert self._group is not None
         connection = PeerConnection(self._ice)
         try:
-            room = Room(
-                call_id,
-                connection,
-                self._models,
-                self.settings,
-                self.metrics,
-                extensions=extensions,
-                session=json_object(session),
-                most_s=most_s,
-            )
-            self._rooms[call_id] = room
+            line = self._lines[call_id] = CallLine(connection)
+            room = self._room(call_id, line, extensions, session, most_s)
             answer = await connection.answer(offer)
         except BaseException as error:
-            self._rooms.pop(call_id, None)
+            self._forget(call_id)
             await connection.close("not answered")
             if isinstance(error, TransportError):
                 raise SignalingError(400, str(error), code="invalid_offer", param="sdp") from error
@@ -170,8 +165,8 @@ class Worker:
 
         :raises SignalingError: 404 if there is no such call any more, 400 for an offer that can not be answered.
         """
-        room = self._rooms.get(call_id)
-        if room is None or self._group is None:
+        room, line = self._rooms.get(call_id), self._lines.get(call_id)
+        if room is None or line is None or self._group is None:
             raise no_such_call(call_id)
         connection = PeerConnection(self._ice)
         try:
@@ -179,7 +174,7 @@ class Worker:
         except TransportError as error:
             await connection.close("not answered")
             raise SignalingError(400, str(error), code="invalid_offer", param="sdp") from error
-        self._group.create_task(room.rejoin(connection), name=f"rejoin {call_id}")
+        self._group.create_task(self._rejoin(room, line, connection), name=f"rejoin {call_id}")
         return answer
 
     async def add_candidates(self, call_id: str, fragment: str) -> None:
@@ -187,11 +182,11 @@ class Worker:
 
         :raises SignalingError: 404 if there is no such call, 400 for what is no candidate or too many.
         """
-        room = self._rooms.get(call_id)
-        if room is None:
+        line = self._lines.get(call_id)
+        if line is None:
             raise no_such_call(call_id)
         try:
-            await room.add_candidates(fragment)
+            await line.add_candidates(fragment)
         except (
             TransportError,
             ValueError,
@@ -217,11 +212,55 @@ class Worker:
             self._one_over.clear()
             await self._one_over.wait()
 
+    async def converse(self, call_id: str, socket: Socket, *, extensions: bool, session: str, most_s: float) -> None:
+        """A call over a WebSocket; returns when it is over.
+
+        :param extensions: send `antiphon.*` events.
+        :param session: settings that came with the token, as in `session.update`; a JSON object.
+        :param most_s: the longest that this call may take, in s; 0 for no limit of its own.
+        :raises SignalingError: 503 if the models are not ready.
+        """
+        self._ready_or_raise()
+        assert self._group is not None
+        room = self._room(call_id, SocketLine(socket), extensions, session, most_s)
+        call = self._group.create_task(self._run(room), name=f"call {call_id}")
+        try:
+            await asyncio.shield(call)
+        finally:
+            room.hang_up("client gone")
+
+    def _ready_or_raise(self) -> None:
+        if self._models is None or self._group is None or not self.ready.is_set():
+            reasons = ", ".join(f"{part}: {why}" for part, why in self.waiting.items())
+            raise SignalingError(503, f"The server is not ready yet ({reasons}); try again.", code="not_ready")
+
+    def _room(self, call_id: str, line: Connection, extensions: bool, session: str, most_s: float) -> Room:
+        assert self._models is not None
+        room = self._rooms[call_id] = Room(
+            call_id,
+            line,
+            self._models,
+            self.settings,
+            self.metrics,
+            extensions=extensions,
+            session=json_object(session),
+            most_s=most_s,
+        )
+        return room
+
+    def _forget(self, call_id: str) -> None:
+        self._rooms.pop(call_id, None)
+        self._lines.pop(call_id, None)
+
+    async def _rejoin(self, room: Room, line: CallLine, connection: PeerConnection) -> None:
+        if await line.switch(connection, self.settings.limits.connect_s):
+            await room.greet_again()
+
     async def _run(self, room: Room) -> None:
         try:
             await room.run()
         finally:
-            self._rooms.pop(room.call_id, None)
+            self._forget(room.call_id)
             self._one_over.set()
             self.ended(room.call_id)
             # A call leaves rings behind, exceptions and the frames they came through, and these hold buffers and the

@@ -15,12 +15,15 @@ from signaling.client_secrets import add_client_secrets
 from signaling.door import door, shared_with
 from signaling.lines import Lines, Most
 from signaling.page import add_page
+from signaling.sockets import Sockets, accepted, is_upgrade, refuse
 from signaling.tokens import Tokens
 from signaling.workers import AgentWorker
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 2
+REFUSED_ALOUD = (401, 404, 429, 503)
+"""statuses that a WebSocket's client is told after the upgrade, as OpenAI does it: a browser can read no other"""
 CALLS = web.AppKey("calls", Calls)
 
 
@@ -50,6 +53,7 @@ def create_app(worker: AgentWorker, access: Access = Access()) -> web.Applicatio
     app.on_response_prepare.append(shared_with(access.origins))
     calls = app[CALLS] = Calls(worker, lines, inside=access.inside)
     calls.add_to(app)
+    Sockets(worker, lines, inside=access.inside).add_to(app)
     add_client_secrets(app, tokens)
     add_page(app)
 
@@ -79,6 +83,10 @@ async def _errors(
         return await handler(request)
     except SignalingError as error:
         refused = error
+        if error.status in REFUSED_ALOUD and is_upgrade(request):
+            socket = await accepted(request)
+            await refuse(socket, error)
+            return socket
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -16,8 +16,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from agent.settings import Settings
 from signaling.call_process import Task
 from signaling.calls import CALL_ID, FRAGMENT, MOST_S
 from signaling.exposition import merged
+from signaling.sockets import INVALID, MESSAGE_BYTES
+from signaling.workers import Socket
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +93,23 @@ class CallProcess:
                 return response.status, await response.read()
         except (aiohttp.ClientError, OSError) as error:
             raise SignalingError(503, "This call's process has ended; try again.", code="process_ended") from error
+
+    @asynccontextmanager
+    async def connect(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket to it.
+
+        :raises SignalingError: 503 if it is not there.
+        """
+        try:
+            if self._http is None:
+                raise ConnectionError
+            socket = await self._http.ws_connect(
+                f"http://localhost{path}", headers=headers, max_msg_size=MESSAGE_BYTES, compress=0
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            raise SignalingError(503, "This call's process has ended; try again.", code="process_ended") from error
+        async with socket:
+            yield socket
 
     async def _live(self, task: Task) -> bool:
         """The life of one; whether it ever got ready."""
@@ -195,11 +214,7 @@ class Processes:
 
         :raises SignalingError: 503 if no process is ready; whatever the process refuses it with.
         """
-        up = [each for each in self._all if each.ready]
-        if not up:
-            reasons = ", ".join(f"{part}: {why}" for part, why in self.waiting.items())
-            raise SignalingError(503, f"The server is not ready yet ({reasons}); try again.", code="not_ready")
-        chosen = min(up, key=lambda each: len(each.calls))
+        chosen = self._fewest()
         form = aiohttp.FormData({"sdp": offer, "session": session}, default_to_multipart=True)
         path = "/v1/realtime/calls" + ("?extensions=antiphon" if extensions else "")
         chosen.calls.add(call_id)
@@ -239,6 +254,21 @@ class Processes:
         """Say goodbye on every line, and hang up; returns when all processes are gone."""
         await asyncio.gather(*(each.leave() for each in self._all))
 
+    async def converse(self, call_id: str, socket: Socket, *, extensions: bool, session: str, most_s: float) -> None:
+        """A call over a WebSocket, in the process that has the fewest; what either side says is passed on.
+
+        :raises SignalingError: 503 if no process is ready.
+        """
+        chosen = self._fewest()
+        chosen.calls.add(call_id)
+        try:
+            path = "/v1/realtime" + ("?extensions=antiphon" if extensions else "")
+            async with chosen.connect(path, {CALL_ID: call_id, MOST_S: str(most_s)}) as inner:
+                await inner.send_str(session)
+                await _pass_on(socket, inner)
+        finally:
+            chosen.calls.discard(call_id)
+
     async def hang_up(self, call_id: str) -> bool:
         """End a call; false if no process has one of this id."""
         with suppress(SignalingError):
@@ -253,6 +283,17 @@ class Processes:
                 texts[str(each.number)] = (await each.ask("GET", "/metrics"))[1].decode()
         return merged(texts)
 
+    def _fewest(self) -> CallProcess:
+        """The process with the fewest calls.
+
+        :raises SignalingError: 503 if none is ready.
+        """
+        up = [each for each in self._all if each.ready]
+        if not up:
+            reasons = ", ".join(f"{part}: {why}" for part, why in self.waiting.items())
+            raise SignalingError(503, f"The server is not ready yet ({reasons}); try again.", code="not_ready")
+        return min(up, key=lambda each: len(each.calls))
+
     def _holder(self, call_id: str) -> CallProcess:
         """The process that holds a call.
 
@@ -262,6 +303,27 @@ class Processes:
             if call_id in each.calls:
                 return each
         raise no_such_call(call_id)
+
+
+async def _pass_on(outer: Socket, inner: aiohttp.ClientWebSocketResponse) -> None:
+    """Messages from either side to the other, until one is gone."""
+
+    async def outward() -> None:
+        async for message in inner:
+            await outer.send(message.data)
+        await outer.close(inner.close_code or INVALID, "")
+
+    async def inward() -> None:
+        while (text := await outer.receive()) is not None:
+            await inner.send_str(text)
+
+    async with asyncio.TaskGroup() as group:
+        ways = {group.create_task(outward(), name="outward"), group.create_task(inward(), name="inward")}
+        with suppress(ConnectionError):
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        await inner.close()
+        for way in ways:
+            way.cancel()
 
 
 def _refusal(status: int, body: bytes) -> SignalingError:

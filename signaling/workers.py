@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from agent.transports.socket import Socket
 from agent.worker import Worker as LocalWorker
 
-__all__ = ["AgentWorker", "LocalWorker"]
+__all__ = ["AgentWorker", "LocalWorker", "Socket"]
 
 
 class AgentWorker(Protocol):
@@ -42,6 +43,13 @@ class AgentWorker(Protocol):
         """Further candidates of a client (trickle ICE).
 
         :raises SignalingError: 404 if there is no such call, 400 for what is no candidate or too many.
+        """
+        ...
+
+    async def converse(self, call_id: str, socket: Socket, *, extensions: bool, session: str, most_s: float) -> None:
+        """A call over a WebSocket; returns when it is over. The parameters are those of `answer`.
+
+        :raises SignalingError: 503 if the models are not ready.
         """
         ...
 

@@ -86,15 +86,25 @@ class Endpointing:
     """
 
     def __init__(self, *, sure_ms: int = 300, endpointing_ms: int = 650, limit_ms: int = 1700) -> None:
+        self._longest_s = 0.0  # pause in this turn
+        self._pauses: deque[float] = deque(maxlen=PAUSES)
+        self._sure_s = self._likely_s = self._default_s = self._limit_s = 0.0
+        self.set(sure_ms=sure_ms, endpointing_ms=endpointing_ms, limit_ms=limit_ms)
+
+    def set(self, *, sure_ms: int, endpointing_ms: int, limit_ms: int) -> None:
+        """Wait otherwise from now on; the parameters, and what they raise, are the constructor's."""
         if not 0 < sure_ms <= endpointing_ms <= limit_ms:
             raise ValueError(
                 f"need 0 < sure_ms <= endpointing_ms <= limit_ms, not {sure_ms}, {endpointing_ms}, {limit_ms}"
             )
-        self._sure_s, self._likely_s, self._default_s = sure_ms / 1000, endpointing_ms / 1000, limit_ms / 1000
+        now = sure_ms / 1000, endpointing_ms / 1000, limit_ms / 1000
+        if self._pauses and now == (self._sure_s, self._likely_s, self._default_s):
+            return
+        self._sure_s, self._likely_s, self._default_s = now
         # Until enough of this person's pauses are known, some that make the limit what was set.
-        self._pauses: deque[float] = deque([self._default_s - MARGIN_S] * (PAUSES // 4), maxlen=PAUSES)
+        self._pauses.clear()
+        self._pauses.extend([self._default_s - MARGIN_S] * (PAUSES // 4))
         self._limit_s = self._default_s
-        self._longest_s = 0.0  # pause in this turn
 
     @property
     def _doubtful_s(self) -> float:

@@ -99,6 +99,7 @@ class Listener:
         self._leveller = Leveller()
         self._nearness = Nearness()
         self._transcriber = Transcriber(hearing.asr, hearing.slots, ears.language, self._recognised)
+        self._endpointing = endpointing
         self._pauses = Pauses(hearing.detection, endpointing, self._window, self._judged)
         self._suppression = None if hearing.noise is None else Suppression(hearing.noise)
         self._pending: I16 = np.zeros(0, np.int16)
@@ -140,6 +141,10 @@ class Listener:
     def expect(self, language: str | None) -> None:
         """What is said from now on is in this language, ISO 639-1; None: find out."""
         self._transcriber.language_spoken = language
+
+    def be_patient(self, sure_ms: int, endpointing_ms: int, limit_ms: int) -> None:
+        """Wait so long for the end of a turn from now on (`Endpointing`)."""
+        self._endpointing.set(sure_ms=sure_ms, endpointing_ms=endpointing_ms, limit_ms=limit_ms)
 
     @property
     def undecided(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from agent.history import new_id
-from agent.realtime.wire import AudioPart, DurationUsage, ErrorBody, Item, Response, Wire
+from agent.realtime.wire import DurationUsage, ErrorBody, Item, Part, Response, Wire
 
 
 class ServerEvent(Wire):
@@ -72,6 +72,12 @@ class Committed(ServerEvent):
     previous_item_id: str | None = None
 
 
+class InputCleared(ServerEvent):
+    """What was sent of the microphone and not committed is forgotten."""
+
+    type: Literal["input_audio_buffer.cleared"] = "input_audio_buffer.cleared"
+
+
 # -- items ---------------------------------------------------------------------------------------------------
 
 
@@ -98,6 +104,13 @@ class ItemRetrieved(ServerEvent):
 
     type: Literal["conversation.item.retrieved"] = "conversation.item.retrieved"
     item: Item
+
+
+class ItemDeleted(ServerEvent):
+    """An item is no part of the conversation any more."""
+
+    type: Literal["conversation.item.deleted"] = "conversation.item.deleted"
+    item_id: str
 
 
 class ItemTruncated(ServerEvent):
@@ -182,17 +195,17 @@ class _PartEvent(ServerEvent):
 
 
 class ContentPartAdded(_PartEvent):
-    """An answer's audio was opened."""
+    """An answer's sound or text was opened."""
 
     type: Literal["response.content_part.added"] = "response.content_part.added"
-    part: AudioPart
+    part: Part
 
 
 class ContentPartDone(_PartEvent):
-    """An answer's audio was closed."""
+    """An answer's sound or text was closed."""
 
     type: Literal["response.content_part.done"] = "response.content_part.done"
-    part: AudioPart
+    part: Part
 
 
 class TranscriptDelta(_PartEvent):
@@ -207,6 +220,28 @@ class TranscriptDone(_PartEvent):
 
     type: Literal["response.output_audio_transcript.done"] = "response.output_audio_transcript.done"
     transcript: str
+
+
+class TextDelta(_PartEvent):
+    """More of a written answer."""
+
+    type: Literal["response.output_text.delta"] = "response.output_text.delta"
+    delta: str
+
+
+class TextDone(_PartEvent):
+    """The whole of a written answer."""
+
+    type: Literal["response.output_text.done"] = "response.output_text.done"
+    text: str
+
+
+class AudioDelta(_PartEvent):
+    """More of the voice, for a client that plays it by itself."""
+
+    type: Literal["response.output_audio.delta"] = "response.output_audio.delta"
+    delta: str
+    """base64 of the session's output format"""
 
 
 class AudioDone(_PartEvent):
@@ -281,10 +316,11 @@ class Caption(ServerEvent):
 
 ALL: tuple[type[ServerEvent], ...] = (
     SessionCreated, SessionUpdated, Error,
-    SpeechStarted, SpeechStopped, Committed,
-    ItemAdded, ItemDone, ItemRetrieved, ItemTruncated, TranscriptionCompleted, TranscriptionFailed,
+    SpeechStarted, SpeechStopped, Committed, InputCleared,
+    ItemAdded, ItemDone, ItemRetrieved, ItemDeleted, ItemTruncated, TranscriptionCompleted, TranscriptionFailed,
     ResponseCreated, ResponseDone, OutputItemAdded, OutputItemDone, ContentPartAdded, ContentPartDone,
-    TranscriptDelta, TranscriptDone, AudioDone, BufferStarted, BufferStopped, BufferCleared,
+    TextDelta, TextDone, TranscriptDelta, TranscriptDone, AudioDelta, AudioDone,
+    BufferStarted, BufferStopped, BufferCleared,
     Phase, Timeline, Caption,
 )  # fmt: skip
 """Every class above, for tests and for the page's type generator."""

@@ -1,22 +1,25 @@
-"""One client's session: its settings, what it asks for, and the one place that sends it events."""
+"""One conversation's session with its clients: what they ask for, and the one place that sends them events."""
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from openai.types.realtime import RealtimeSessionCreateRequest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent.events import Interrupt, Interruption, Respond
+from agent.asked import Asked
+from agent.events import Commit, Discard, Interrupt, Interruption
 from agent.history import Entry, History, new_id
 from agent.realtime import events as ev
 from agent.realtime import wire
+from agent.realtime.answer import Terms
+from agent.realtime.config import TEXT_LIMIT, Config
+from agent.realtime.items import ROOT
+from agent.realtime.microphone import EventMicrophone
 from agent.realtime.narrator import Narrator
+from agent.realtime.requests import RequestError, parsed, required
 from agent.settings import Settings
 from agent.transports.base import Connection
 
@@ -26,24 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SESSION_S = 3600
-"""What `expires_at` promises; the API's own hour."""
-MODEL = "antiphon"
-DEEPEST = 32
-"""Levels of nesting in a client's message; a session with tools has about ten."""
-CLEARABLE = frozenset({"turn_detection", "transcription"})
-"""Tables of the session that null switches off."""
-TEXT_LIMIT = 20_000
-"""Characters of one typed message or of the instructions."""
-
-
-class RequestError(Exception):
-    """A client event that is refused, as an `error` event says it."""
-
-    def __init__(self, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.param = param
+LEAST_COMMIT_S = 0.1
+"""of sound that can be committed; the API's own limit"""
 
 
 class ItemCreate(BaseModel):
@@ -59,6 +46,7 @@ class ItemCreate(BaseModel):
 
             type: str
             text: str = ""
+            transcript: str = ""
 
         type: str
         role: str
@@ -66,10 +54,34 @@ class ItemCreate(BaseModel):
         id: str = ""
 
     item: Message
+    previous_item_id: str | None = None
+
+
+class ResponseCreate(BaseModel):
+    """The parts of `response.create` that we act on."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    class Response(BaseModel):
+        """How this answer is wanted."""
+
+        instructions: str | None = None
+        output_modalities: list[str] | None = None
+        metadata: dict[str, str] | None = None
+
+    response: Response = Response()
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What a session needs once the conversation runs."""
+
+    conversation: Conversation
+    listener: Listener
 
 
 class Session:
-    """Speaks the OpenAI Realtime API with one client.
+    """Speaks the OpenAI Realtime API.
 
     :param knows: whether the recogniser can be told to expect a language.
     :param extensions: the client asked for `antiphon.*` events; one that did not never sees them.
@@ -90,15 +102,35 @@ class Session:
         self._history = history
         self._extensions = extensions
         self._greeted = False
-        self._knows = knows
-        self._language = settings.asr.language
-        self.config = _defaults(settings)
+        self._config = Config(settings, knows)
+        self._drafts = settings.turn.drafts
         self._interruption = Interruption(settings.turn.interruption)
-        self.narrator = Narrator(self.emit, lambda: str(self.config["audio"]["output"]["voice"]), new_id("conv"))
-        self._conversation: Conversation | None = None
-        self._listener: Listener | None = None
+        self._conversation_id = new_id("conv")
+        self._metadata: dict[str, str] | None = None  # of the answer that the client asked for
+        self.microphone = EventMicrophone()
+        """the sound of a client that sends it in events"""
+        self.narrator = Narrator(self.emit, self._terms, lambda: self._config.detection is None)
+        self._turn: _Turn | None = None
+        self._answers: dict[str, Callable[[dict[str, Any]], None]] = {
+            "session.update": self._update,
+            "input_audio_buffer.append": self._append,
+            "input_audio_buffer.commit": self._commit,
+            "input_audio_buffer.clear": self._clear_input,
+            "conversation.item.create": self._create_item,
+            "conversation.item.retrieve": self._retrieve_item,
+            "conversation.item.truncate": self._truncate_item,
+            "conversation.item.delete": self._delete_item,
+            "response.create": self._create_response,
+            "response.cancel": self._cancel_response,
+            "output_audio_buffer.clear": self._clear_output,
+        }
         if given:
             self._configure(given)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The session object."""
+        return self._config.all
 
     def emit(self, event: ev.ServerEvent) -> None:
         """Send one event; before `session.created` there is nobody to hear it."""
@@ -108,13 +140,16 @@ class Session:
 
     async def run(self, conversation: Conversation, listener: Listener) -> None:
         """Greet the client, then do what it asks, one event after the other, until it is gone."""
-        self._conversation, self._listener = conversation, listener
+        self._turn = _Turn(conversation, listener)
         self._apply()
         await self._connection.channel_open()
         self._greeted = True
         self.emit(ev.SessionCreated(session=self.config))
-        async for text in self._connection.messages():
-            self._take(text)
+        try:
+            async for text in self._connection.messages():
+                self._take(text)
+        finally:
+            self.microphone.end()
 
     def greet(self) -> None:
         """Tell a client that has come back over another connection where the conversation stands."""
@@ -125,7 +160,12 @@ class Session:
         event: Any = None
         try:
             event = parsed(text)
-            self._answer(event["type"], event)
+            answer = self._answers.get(event["type"])
+            if answer is None:
+                supported = ", ".join(f"'{name}'" for name in self._answers)
+                message = f"Invalid value: '{event['type'][:60]}'. Supported values are: {supported}."
+                raise RequestError("invalid_value", message, "type")
+            answer(event)
         except RequestError as error:
             theirs = event.get("event_id") if isinstance(event, dict) else None
             body = wire.ErrorBody(
@@ -137,26 +177,12 @@ class Session:
             )
             self.emit(ev.Error(error=body))
 
-    def _answer(self, kind: str, event: Mapping[str, Any]) -> None:
-        answers: dict[str, Callable[[Mapping[str, Any]], None]] = {
-            "session.update": self._update,
-            "conversation.item.create": self._create_item,
-            "conversation.item.retrieve": self._retrieve_item,
-            "response.create": self._create_response,
-            "response.cancel": self._cancel_response,
-            "output_audio_buffer.clear": self._clear_output,
-            "input_audio_buffer.append": lambda _: None,  # the microphone is a track, not events
-            "input_audio_buffer.commit": self._commit,
-        }
-        answer = answers.get(kind)
-        if answer is None:
-            supported = ", ".join(f"'{name}'" for name in answers)
-            raise RequestError(
-                "invalid_value", f"Invalid value: '{kind[:60]}'. Supported values are: {supported}.", "type"
-            )
-        answer(event)
+    @property
+    def _conversation(self) -> Conversation:
+        assert self._turn is not None, "run() is not running"
+        return self._turn.conversation
 
-    # -- what a client asks ----------------------------------------------------------------------------------
+    # -- settings --------------------------------------------------------------------------------------------
 
     def _update(self, event: Mapping[str, Any]) -> None:
         """Merge the client's settings into the session's."""
@@ -167,209 +193,162 @@ class Session:
         self.emit(ev.SessionUpdated(session=self.config))
 
     def _configure(self, changes: Mapping[str, Any]) -> None:
-        instructions = changes.get("instructions", self.config["instructions"])
-        if not isinstance(instructions, str) or len(instructions) > TEXT_LIMIT:
-            raise RequestError(
-                "invalid_type",
-                f"instructions must be text of at most {TEXT_LIMIT} characters",
-                "session.instructions",
-            )
-        fixed = {key: self.config[key] for key in ("type", "object", "id", "model", "expires_at")}
-        merged = _merged(self.config, changes) | fixed
-        try:
-            RealtimeSessionCreateRequest.model_validate(merged, strict=True)
-        except ValidationError as error:
-            where = ".".join(("session", *(str(part) for part in error.errors()[0]["loc"])))
-            raise RequestError("invalid_type", f"{where}: {error.errors()[0]['msg']}", where) from error
-        if not isinstance(merged["audio"]["output"]["voice"], str):
-            where = "session.audio.output.voice"
-            raise RequestError("invalid_type", f"{where} must be a name.", where)
-        language = self._spoken(merged)
-        if language and not self._knows(language):
-            where = "session.audio.input.transcription.language"
-            raise RequestError(
-                "invalid_value",
-                f"{where}: the recogniser does not know {language[:20]!r}; give a code like 'en'.",
-                where,
-            )
-        self.config = merged
-        self._history.instructions = instructions
+        self._config.merge(changes)
+        self._history.instructions = self._config.all["instructions"]
         self._apply()
 
     def _apply(self) -> None:
-        """Let machine and listener follow the session: no turn detection is push to talk."""
-        if self._conversation is not None and self._listener is not None:
-            self._listener.expect(self._spoken(self.config) or None)
-            detection = self.config["audio"]["input"]["turn_detection"]
-            machine = self._conversation.machine
-            machine.patience = replace(machine.patience, manual=detection is None)
-            if detection is not None:
-                interrupt = detection.get("interrupt_response", True)
-                machine.interruption = self._interruption if interrupt else Interruption.AFTER
+        """Let microphone, listener and machine follow the session."""
+        self.microphone.expect(self._config.all["audio"]["input"]["format"]["type"])
+        if self._turn is None:
+            return
+        silences = self._config.silences
+        self._turn.listener.expect(self._config.language)
+        self._turn.listener.be_patient(silences.sure_ms, silences.endpointing_ms, silences.limit_ms)
+        self._conversation.usual = Asked(spoken=self._config.spoken)
+        detection = self._config.detection
+        machine = self._conversation.machine
+        machine.patience = replace(
+            machine.patience,
+            manual=detection is None,
+            answers=detection is None or bool(detection["create_response"]),
+            drafts=self._config.spoken and self._drafts,
+        )
+        if detection is not None:
+            machine.interruption = self._interruption if detection["interrupt_response"] else Interruption.AFTER
 
-    def _spoken(self, config: Mapping[str, Any]) -> str:
-        """The language that the client speaks, "" to find out; the server's own where a client wants no transcripts."""
-        transcription = config["audio"]["input"]["transcription"]
-        return self._language if transcription is None else str(transcription.get("language") or "")
+    def _terms(self, spoken: bool) -> Terms:
+        """What an answer that begins now is given under."""
+        metadata, self._metadata = self._metadata, None
+        return Terms(
+            conversation_id=self._conversation_id,
+            voice=self._config.voice,
+            format=self._config.all["audio"]["output"]["format"]["type"],
+            spoken=spoken,
+            plays_itself=self._connection.plays_itself,
+            metadata=metadata,
+        )
 
-    def _commit(self, _: Mapping[str, Any]) -> None:
-        """Push to talk: the button was let go. What was said is transcribed; `response.create` asks for the answer."""
-        assert self._listener is not None
-        self._listener.finish()
+    # -- sound -----------------------------------------------------------------------------------------------
 
-    def _create_item(self, event: Mapping[str, Any]) -> None:
+    def _append(self, event: dict[str, Any]) -> None:
+        """More of the microphone. Where that is a track, events are not it."""
+        if self._connection.plays_itself:
+            audio = required(event, "audio")
+            try:
+                self.microphone.append(audio)
+            except ValueError as error:
+                raise RequestError("invalid_value", f"Invalid 'audio': {error}.", "audio") from error
+
+    def _commit(self, _: dict[str, Any]) -> None:
+        """The turn is over: a button was let go, or the client has its own ears."""
+        assert self._turn is not None
+        listener = self._turn.listener
+        if not self._connection.plays_itself:
+            self._end_turn(listener)
+        elif self.microphone.since_mark_s < LEAST_COMMIT_S:
+            raise RequestError(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: buffer too small. Expected at least "
+                f"{LEAST_COMMIT_S * 1000:.0f}ms of audio, but buffer only has "
+                f"{self.microphone.since_mark_s * 1000:.2f}ms of audio.",
+            )
+        else:
+            self.microphone.mark(lambda: self._end_turn(listener))
+
+    def _end_turn(self, listener: Listener) -> None:
+        listener.finish()
+        self._conversation.post(Commit())
+
+    def _clear_input(self, _: dict[str, Any]) -> None:
+        """What was said since the last turn was never said."""
+        self.microphone.clear()
+        self._conversation.post(Discard())
+        self.emit(ev.InputCleared())
+
+    # -- items -----------------------------------------------------------------------------------------------
+
+    def _create_item(self, event: dict[str, Any]) -> None:
         """A typed message."""
         try:
-            item = ItemCreate.model_validate(event).item
+            asked = ItemCreate.model_validate(event)
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise RequestError("invalid_type", f"{where}: {error.errors()[0]['msg']}", where) from error
-        if item.type != "message" or item.role != "user":
-            raise RequestError("invalid_value", "Only user messages can be created.", "item")
-        text = " ".join(part.text for part in item.content if part.type == "input_text").strip()
+        item = asked.item
+        if item.type != "message" or item.role not in ("user", "assistant", "system"):
+            message = "Only messages of user, assistant and system can be created."
+            raise RequestError("invalid_value", message, "item")
+        kinds = {"user": ("input_text",), "system": ("input_text",), "assistant": ("output_text", "text")}[item.role]
+        parts = (part.transcript if part.type == "output_audio" else part.text for part in item.content)
+        text = " ".join(part for part in parts if part).strip()
         if not text or len(text) > TEXT_LIMIT:
-            raise RequestError(
-                "invalid_value", f"A message needs input_text, 1 to {TEXT_LIMIT} characters.", "item.content"
-            )
+            message = f"A message needs {kinds[0]}, 1 to {TEXT_LIMIT} characters."
+            raise RequestError("invalid_value", message, "item.content")
         item_id = item.id or new_id("item")
-        if item_id in self.narrator.items:
+        if self.narrator.items.find(item_id):
             raise RequestError("item_create_duplicate_item_id", f"There is an item {item_id} already.", "item.id")
-        self._history.add(Entry(item_id, "user", text))
-        self.narrator.add_item(
-            wire.Item(id=item_id, status="completed", role="user", content=[wire.InputText(text=text)])
-        )
+        after = asked.previous_item_id
+        if after not in (None, ROOT) and self.narrator.items.find(str(after)) is None:
+            message = f"There is no item {after!r} that this one could come after."
+            raise RequestError("item_create_invalid_previous_item_id", message, "previous_item_id")
+        content: wire.Content = wire.InputText(text=text) if item.role != "assistant" else wire.OutputText(text=text)
+        role: Any = item.role
+        self.narrator.items.add(wire.Item(id=item_id, status="completed", role=role, content=[content]), after)
+        before = self.narrator.items.before(item_id) or ""
+        self._history.add(Entry(item_id, role, text), None if after is None else before)
 
-    def _retrieve_item(self, event: Mapping[str, Any]) -> None:
-        item = self.narrator.items.get(str(event.get("item_id")))
+    def _retrieve_item(self, event: dict[str, Any]) -> None:
+        item = self.narrator.items.find(required(event, "item_id"))
         if item is None:
             raise RequestError("item_retrieve_invalid_item_id", "There is no such item.", "item_id")
         self.emit(ev.ItemRetrieved(item=item))
 
-    def _create_response(self, event: Mapping[str, Any]) -> None:
-        assert self._conversation is not None
+    def _delete_item(self, event: dict[str, Any]) -> None:
+        item_id = required(event, "item_id")
+        if self.narrator.items.find(item_id) is None:
+            raise RequestError("item_delete_invalid_item_id", "There is no such item.", "item_id")
+        self._history.delete(item_id)
+        self.narrator.items.delete(item_id)
+
+    def _truncate_item(self, event: dict[str, Any]) -> None:
+        """The client has stopped an answer after so much of it; more than there is of it is all of it."""
+        item_id, played_ms = required(event, "item_id"), event.get("audio_end_ms")
+        if not isinstance(played_ms, int) or isinstance(played_ms, bool) or played_ms < 0:
+            raise RequestError("integer_below_min_value", "audio_end_ms must be 0 or more.", "audio_end_ms")
+        heard = self._conversation.truncate(item_id, played_ms)
+        if heard is None:
+            raise RequestError("item_truncate_invalid_item_id", "There is no such answer.", "item_id")
+        self.narrator.truncate(item_id, heard)
+        self.emit(ev.ItemTruncated(item_id=item_id, audio_end_ms=played_ms))
+
+    # -- answers ---------------------------------------------------------------------------------------------
+
+    def _create_response(self, event: dict[str, Any]) -> None:
         if self.narrator.generating:
             raise RequestError(
                 "conversation_already_has_active_response",
                 f"Conversation already has an active response in progress: {self.narrator.generating} . "
                 "Wait until the response is finished before creating a new one.",
             )
-        asked = event.get("response")
-        metadata = asked.get("metadata") if isinstance(asked, dict) else None
-        self.narrator.metadata = (
-            {str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else None
-        )
-        self._conversation.post(Respond())
+        try:
+            asked = ResponseCreate.model_validate({"response": event.get("response") or {}}).response
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise RequestError("invalid_type", f"{where}: {error.errors()[0]['msg']}", where) from error
+        if asked.output_modalities not in (None, ["audio"], ["text"]):
+            where = "response.output_modalities"
+            raise RequestError("invalid_value", f"{where} must be ['audio'] or ['text'].", where)
+        self._metadata = asked.metadata
+        spoken = self._config.spoken if asked.output_modalities is None else asked.output_modalities == ["audio"]
+        wanted = Asked(spoken=spoken, instructions=asked.instructions)
+        self._conversation.respond(None if wanted == self._conversation.usual else wanted)
 
-    def _cancel_response(self, _: Mapping[str, Any]) -> None:
-        assert self._conversation is not None
+    def _cancel_response(self, _: dict[str, Any]) -> None:
         if not self._conversation.replying:
             raise RequestError("response_cancel_not_active", "Cancellation failed: no active response found")
         self._conversation.post(Interrupt())
 
-    def _clear_output(self, _: Mapping[str, Any]) -> None:
-        assert self._conversation is not None
-        if self._conversation.replying:
+    def _clear_output(self, _: dict[str, Any]) -> None:
+        if self._conversation.replying and not self._connection.plays_itself:
             self._conversation.post(Interrupt())
-
-
-def parsed(text: str) -> dict[str, Any]:
-    """A client's message as an object that can be sent back as it is.
-
-    :raises RequestError: if it is no JSON object with a type, is nested too deeply, or holds what UTF-8 can not.
-    """
-    event = json_object(text)
-    if not isinstance(event.get("type"), str):
-        raise RequestError("missing_required_parameter", "Missing required parameter: 'type'.", "type")
-    return event
-
-
-def json_object(text: str) -> dict[str, Any]:
-    """A JSON object from outside.
-
-    :raises RequestError: if it is none, is nested too deeply, or holds what UTF-8 can not.
-    """
-    try:
-        value = json.loads(text)
-        # A lone surrogate, which JSON can write and UTF-8 can not, would fail only when we send it back.
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise RequestError("invalid_json", f"The message is not JSON: {str(error)[:200]}") from error
-    if not isinstance(value, dict):
-        raise RequestError("invalid_json", "The message is not a JSON object.")
-    if _depth(value) > DEEPEST:
-        raise RequestError("invalid_json", f"The message is nested more than {DEEPEST} levels deep.")
-    return value
-
-
-def _depth(value: object) -> int:
-    """Levels of nesting, without recursion."""
-    level, deepest = [value], 0
-    while level:
-        deepest += 1
-        inner = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)]
-        level = [item for items in inner for item in items]
-    return deepest
-
-
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "session") -> dict[str, Any]:
-    """Deep merge: absent is unchanged, null clears, what we do not know is ignored.
-
-    :raises RequestError: if a table that is needed would be replaced by something else.
-    """
-    merged = dict(old)
-    for key, value in new.items():
-        if key not in old:
-            continue
-        inner, where = old[key], f"{path}.{key}"
-        if isinstance(inner, dict) and isinstance(value, dict):
-            merged[key] = _merged(inner, value, where)
-        elif isinstance(inner, dict) and not (value is None and key in CLEARABLE):
-            raise RequestError("invalid_type", f"{where} must be an object.", where)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _defaults(settings: Settings) -> dict[str, Any]:
-    """The whole session object, as `session.created` shows it."""
-    pcm = {"type": "audio/pcm", "rate": 24000}
-    return {
-        "type": "realtime",
-        "object": "realtime.session",
-        "id": new_id("sess"),
-        "model": MODEL,
-        "output_modalities": ["audio"],
-        "instructions": settings.agent.instructions,
-        "tools": [],
-        "tool_choice": "auto",
-        "max_output_tokens": "inf",
-        "tracing": None,
-        "truncation": "auto",
-        "prompt": None,
-        "expires_at": round(time.time()) + SESSION_S,
-        "audio": {
-            "input": {
-                "format": pcm,
-                "transcription": {"model": settings.asr.model, "language": settings.asr.language},
-                "noise_reduction": None,
-                "turn_detection": _turn_detection(settings),
-            },
-            "output": {"format": pcm, "voice": settings.tts.voice or settings.tts.engine, "speed": 1.0},
-        },
-        "include": None,
-    }
-
-
-def _turn_detection(settings: Settings) -> dict[str, Any] | None:
-    """How turns end, as the API says it."""
-    if settings.turn.mode == "manual":
-        return None
-    return {
-        "type": "server_vad",
-        "threshold": 0.5,
-        "prefix_padding_ms": 300,
-        "silence_duration_ms": settings.turn.sure_ms if settings.turn.detector else settings.turn.endpointing_ms,
-        "idle_timeout_ms": None,
-        "create_response": True,
-        "interrupt_response": settings.turn.interruption == "cut",
-    }

@@ -73,10 +73,20 @@ class Item(Wire):
 
 
 class AudioPart(Wire):
-    """A part of an answer as `response.content_part.*` shows it."""
+    """A spoken part of an answer as `response.content_part.*` shows it."""
 
     type: Literal["audio"] = "audio"
     transcript: str
+
+
+class TextPart(Wire):
+    """The same, of a written answer."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+Part = Annotated[AudioPart | TextPart, Field(discriminator="type")]
 
 
 # -- responses -----------------------------------------------------------------------------------------------
@@ -151,10 +161,25 @@ class PcmFormat(Wire):
     rate: Literal[24000] = 24000
 
 
+class PcmuFormat(Wire):
+    """G.711 mu-law, 8 kHz."""
+
+    type: Literal["audio/pcmu"] = "audio/pcmu"
+
+
+class PcmaFormat(Wire):
+    """G.711 A-law, 8 kHz."""
+
+    type: Literal["audio/pcma"] = "audio/pcma"
+
+
+Format = Annotated[PcmFormat | PcmuFormat | PcmaFormat, Field(discriminator="type")]
+
+
 class ResponseAudioOutput(Wire):
     """The voice of a response."""
 
-    format: PcmFormat = PcmFormat()
+    format: Format = PcmFormat()
     voice: str
 
 

@@ -74,7 +74,7 @@ class PlayoutWriter:
 
         :raises PlayoutClosed: if the reply was cut.
         """
-        while not self.closed and self._playout.queued >= AHEAD_S * WIRE_RATE:
+        while not self.closed and self._playout.queued >= self._playout.ahead_s * WIRE_RATE:
             self.changed.clear()
             await self.changed.wait()
         self._check()
@@ -94,6 +94,10 @@ class PlayoutWriter:
             await self.changed.wait()
         self._check()
 
+    def until(self, samples: int) -> str:
+        """The words of the first so many samples at WIRE_RATE."""
+        return _text_until(self.marks, samples, self.written)
+
     def _end_clause(self) -> None:
         if self.marks and self.marks[-1].end is None:
             self.marks[-1].end = self.written
@@ -105,6 +109,10 @@ class PlayoutWriter:
 
 class Playout:
     """One agent voice's outgoing speech. Read by the room's tick, written by at most one reply."""
+
+    ahead_s = AHEAD_S
+    plays_on = False
+    """what was written is played to its end, unless the client says otherwise"""
 
     def __init__(self) -> None:
         self._chunks: deque[I16] = deque()

@@ -16,22 +16,25 @@ from agent.speaking.voice import Voice
 
 
 async def think(
-    llm: LanguageModel, prompt: Sequence[Message], timeline: Timeline, language: str, preface: str = ""
+    llm: LanguageModel, prompt: Sequence[Message], timeline: Timeline, language: str | None, preface: str = ""
 ) -> AsyncGenerator[Clause, None]:
     """The answer to ``prompt``, clause by clause, as soon as each is complete.
 
-    :param language: ISO 639-1 of the voice that will say it.
+    :param language: ISO 639-1 of the voice that will say it; None if it is only written, piece by piece as it comes.
     :param preface: is said first, while the model thinks.
     :raises EngineError: if the language model failed.
     """
     loop = asyncio.get_running_loop()
-    clauses = Clauses(language)
-    if preface:
+    clauses = Clauses(language or "en")
+    if preface and language is not None:
         yield Clause(text=preface + " ", spoken=spoken(preface, language))
     async with aclosing(llm.reply(prompt)) as deltas:
         async for delta in deltas:
             if timeline.first_delta is None:
                 timeline.first_delta = loop.time()
+            if language is None:
+                yield Clause(text=delta, spoken="")
+                continue
             for clause in clauses.feed(delta):
                 yield clause
     for clause in clauses.flush():

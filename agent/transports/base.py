@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -12,12 +13,55 @@ class Connection(Protocol):
     """One participant's line to us."""
 
     @property
+    def plays_itself(self) -> bool:
+        """The client gets the voice in messages, as fast as it is made, and plays it; `play` does nothing."""
+        ...
+
+    @property
+    def connected(self) -> asyncio.Event:
+        """Set once sound can flow."""
+        ...
+
+    @property
+    def last_heard(self) -> float:
+        """`loop.time()` at which the client was heard of last; 0 before."""
+        ...
+
+    @property
+    def lost_s(self) -> float:
+        """How long nobody has been there, s; 0 while somebody is."""
+        ...
+
+    @property
+    def lost_for(self) -> str:
+        """Why the client was lost; "" while it is there."""
+        ...
+
+    @property
+    def lost_packets(self) -> int:
+        """Packets of the microphone that never became sound."""
+        ...
+
+    async def up(self) -> None:
+        """Wait while nobody is there."""
+        ...
+
+    async def lose(self, reason: str) -> None:
+        """The client is gone; it may come back."""
+        ...
+
+    async def watch(self) -> None:
+        """Do what the line needs done, until it is gone."""
+        ...
+
+    @property
     def delay_s(self) -> float:
         """From `play` to the ear: our queue, half the round trip, the client's buffer; estimated."""
         ...
 
     def chunks(self) -> AsyncIterator[AudioChunk]:
-        """The microphone; ends at hang-up. Bounded: a slow reader loses the oldest and sees a jump in pts."""
+        """The microphone; ends at hang-up. Bounded: a slow reader loses the oldest and sees a jump in pts. One that
+        sends its sound in messages has none."""
         ...
 
     def messages(self) -> AsyncIterator[str]:

@@ -17,6 +17,8 @@ from agent.transports.p2p import PeerConnection
 class CallLine:
     """A line over one peer connection after the other (`agent.transports.base.Connection`)."""
 
+    plays_itself = False
+
     def __init__(self, connection: PeerConnection) -> None:
         self._current = self._newest = connection
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -67,7 +67,7 @@ def test_no_task_outside_a_group(path: Path) -> None:
     assert not re.search(r"time\.(time|monotonic|perf_counter)\(", text) or module(path) in WALL_CLOCK
 
 
-WALL_CLOCK = {"agent.realtime.session", "agent.engines.packages", "agent.engines.fetching", "agent.commands.models"}
+WALL_CLOCK = {"agent.realtime.config", "agent.engines.packages", "agent.engines.fetching", "agent.commands.models"}
 """What promises a time of day to a client, or shows a download's progress."""
 
 

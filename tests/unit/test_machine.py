@@ -12,12 +12,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from agent.events import (
     Action,
     CloseTurn,
+    Commit,
     Cut,
     Deadline,
+    Discard,
     DropDraft,
     Duck,
     EndOfTurn,
     Event,
+    ForgetTurn,
     Greet,
     HearingFailed,
     Hold,
@@ -316,6 +319,42 @@ def test_push_to_talk_waits_for_the_transcript() -> None:
     assert actions == [CloseTurn("ann", "hello", 2.0), StartReply(1)]
 
 
+def test_a_commit_ends_the_turn_and_answers_only_where_nobody_has_to_ask() -> None:
+    machine, actions = play(started(), ended(), Commit(), text("hello"), machine=Machine(Patience(manual=True)))
+    assert actions == [OpenTurn("ann", 1.0), CloseTurn("ann", "hello", 2.0)]
+    assert machine.phase is Phase.IDLE
+    machine, actions = play(Respond(), machine=machine)
+    assert actions[-1] == StartReply(1)
+    asked = (started(), ended(), Commit(), Respond(), text("hello"))
+    machine, actions = play(*asked, machine=Machine(Patience(manual=True)))
+    assert actions[-1] == StartReply(1)
+    machine, actions = play(started(), ended(), Commit(), text("hello"))
+    assert actions[-1] == StartReply(1)
+
+
+def test_a_commit_of_nothing_is_a_turn_without_words() -> None:
+    _, actions = play(Commit(), machine=Machine(Patience(manual=True)))
+    assert [type(action) for action in actions] == [OpenTurn, CloseTurn]
+
+
+def test_what_is_taken_back_is_never_answered() -> None:
+    machine, actions = play(started(), ended(), text("hello"), Discard(), machine=Machine(Patience()))
+    assert actions[-2:] == [DropDraft(), ForgetTurn()]
+    assert machine.phase is Phase.IDLE
+    assert machine.text == ""
+
+
+def test_nobody_is_answered_who_does_not_ask() -> None:
+    machine, actions = play(started(), ended(), text("hello"), Deadline(), machine=Machine(Patience(answers=False)))
+    assert actions == [OpenTurn("ann", 1.0), CloseTurn("ann", "hello", 2.0)]
+    assert machine.phase is Phase.IDLE
+
+
+def test_an_answer_that_is_wanted_otherwise_is_no_draft() -> None:
+    _, actions = play(started(), ended(), text("hello"), Respond(fresh=True), machine=Machine(Patience()))
+    assert [type(action) for action in actions[-3:]] == [CloseTurn, DropDraft, StartReply]
+
+
 def test_a_reply_that_has_run_dry_is_thinking_again() -> None:
     machine, actions = play(ReplyStarved(1), machine=speaking())
     assert (machine.phase, actions) == (Phase.THINKING, [])
@@ -430,12 +469,21 @@ class AnyConversation(RuleBasedStateMachine):
         most_turn_s=st.sampled_from([0.0, 2.0]),
         reprompt_s=st.sampled_from([0.0, 3.0]),
         manual=st.booleans(),
+        answers=st.booleans(),
         policy=st.sampled_from(Interruption),
     )
     def begin(
-        self, thinking_s: float, most_turn_s: float, reprompt_s: float, manual: bool, policy: Interruption
+        self,
+        thinking_s: float,
+        most_turn_s: float,
+        reprompt_s: float,
+        manual: bool,
+        answers: bool,
+        policy: Interruption,
     ) -> None:
-        patience = Patience(thinking_s=thinking_s, most_turn_s=most_turn_s, reprompt_s=reprompt_s, manual=manual)
+        patience = Patience(
+            thinking_s=thinking_s, most_turn_s=most_turn_s, reprompt_s=reprompt_s, manual=manual, answers=answers
+        )
         self.machine = Machine(patience, interruption=policy)
 
     def give(self, event: Event) -> None:
@@ -493,6 +541,18 @@ class AnyConversation(RuleBasedStateMachine):
         if self.owed:
             utterance = self.owed.pop(0)
             self.give(HearingFailed("ann", utterance, "broken") if fails else text(words, utterance))
+
+    @rule()
+    def client_commits(self) -> None:
+        if self.speaking:  # its listener ends the utterance first
+            self.speaking = False
+            self.owed.append(self.utterance)
+            self.give(ended(self.utterance, self.now))
+        self.give(Commit())
+
+    @rule()
+    def client_takes_it_back(self) -> None:
+        self.give(Discard())
 
     @rule(wait_s=st.sampled_from([0.0, 0.2, 1.5]))
     def judged(self, wait_s: float) -> None:

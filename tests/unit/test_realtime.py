@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from types import SimpleNamespace
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +19,11 @@ from agent.ledger import Patience
 from agent.machine import Machine, Phase
 from agent.metrics import Timeline
 from agent.realtime import events as ev
+from agent.realtime.answer import Terms
+from agent.realtime.config import Config
 from agent.realtime.narrator import Narrator
 from agent.realtime.session import Session
+from agent.realtime.wire import OutputAudio
 from agent.settings import Settings
 from agent.speaking.playout import Heard
 
@@ -54,7 +59,11 @@ def sent() -> Sent:
 
 @pytest.fixture
 def narrator(sent: Sent) -> Narrator:
-    return Narrator(sent, lambda: "heart", "conv_1")
+    return Narrator(sent, terms)
+
+
+def terms(spoken: bool, *, plays_itself: bool = False) -> Terms:
+    return Terms("conv_1", "heart", "audio/pcm", spoken=spoken, plays_itself=plays_itself)
 
 
 USER = [
@@ -91,7 +100,7 @@ def ask(narrator: Narrator) -> None:
 
 
 def open_reply(narrator: Narrator) -> None:
-    narrator.reply_started("item_a")
+    narrator.reply_started("item_a", spoken=True)
     narrator.told("item_a", "Well, ")
     narrator.audible("item_a")
     narrator.told("item_a", "hello.")
@@ -118,7 +127,9 @@ def test_a_spoken_turn_is_told_in_the_order_of_the_api(narrator: Narrator, sent:
 def test_a_barge_in_cancels_clears_and_truncates(narrator: Narrator, sent: Sent) -> None:
     open_reply(narrator)
     end_reply(narrator, Heard("Well,", 24_000, complete=False), cut=True)
-    assert sent.types() == [*OPENED, *CLOSED, "output_audio_buffer.cleared", "conversation.item.truncated"]
+    narrator.turn_opened("item_u", 1.25)
+    cleared = ["output_audio_buffer.cleared", "conversation.item.truncated"]
+    assert sent.types() == [*OPENED, "input_audio_buffer.speech_started", *CLOSED, *cleared]
     done = next(event for event in sent if event["type"] == "response.done")
     assert done["response"]["status"] == "cancelled"
     assert done["response"]["status_details"]["reason"] == "turn_detected"
@@ -152,11 +163,60 @@ def test_a_transcript_that_failed_is_told(narrator: Narrator, sent: Sent) -> Non
 class Line:
     """A connection that keeps what it is sent."""
 
+    plays_itself = False
+
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
 
     def send(self, text: str) -> None:
         self.sent.append(json.loads(text))
+
+
+def test_a_client_that_plays_by_itself_gets_the_voice_and_truncates(sent: Sent) -> None:
+    narrator = Narrator(sent, lambda spoken: terms(spoken, plays_itself=True))
+    narrator.reply_started("item_a", spoken=True)
+    narrator.told("item_a", "Well, hello.")
+    narrator.voice(np.full(48_000, 1000, np.int16))
+    narrator.audible("item_a")
+    narrator.written("item_a")
+    end_reply(narrator, Heard("Well,", 24_000, complete=False), cut=True)
+    narrator.turn_opened("item_u", 1.25)
+    assert not any(kind.startswith("output_audio_buffer") or kind.endswith("truncated") for kind in sent.types())
+    sound = b"".join(base64.b64decode(e["delta"]) for e in sent if e["type"] == "response.output_audio.delta")
+    assert len(sound) == 48_000
+    narrator.truncate("item_a", Heard("Well,", 24_000, complete=False))
+    item = narrator.items.find("item_a")
+    assert item is not None
+    assert item.content[0] == OutputAudio(transcript="Well,")
+
+
+def test_a_written_answer_has_text_events(narrator: Narrator, sent: Sent) -> None:
+    narrator.reply_started("item_a", spoken=False)
+    narrator.told("item_a", "Hello.")
+    narrator.written("item_a")
+    end_reply(narrator, Heard("Hello.", 0, complete=True))
+    assert sent.types()[3:7] == [
+        "response.content_part.added",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.content_part.done",
+    ]
+
+
+def test_silences_follow_the_client() -> None:
+    config = Config(Settings(), knows)
+    usual = config.silences
+    assert (usual.sure_ms, usual.endpointing_ms) == (Settings().turn.sure_ms, Settings().turn.endpointing_ms)
+    config.merge({"audio": {"input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": 900}}}})
+    assert config.silences.sure_ms == config.silences.endpointing_ms == 900
+    config.merge({"audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "low"}}}})
+    assert config.silences.limit_ms > usual.limit_ms
+    assert config.detection == {
+        "type": "semantic_vad",
+        "eagerness": "low",
+        "create_response": True,
+        "interrupt_response": True,
+    }
 
 
 def test_extensions_go_only_to_who_asked() -> None:
@@ -191,8 +251,9 @@ def test_a_client_says_what_language_is_spoken() -> None:
     line = Line()
     session = Session(line, History(""), Settings(), knows, extensions=False, given={})  # type: ignore[arg-type]
     session._greeted = True
-    session._conversation = SimpleNamespace(machine=Machine(Patience()))  # type: ignore[assignment]
-    session._listener = SimpleNamespace(expect=expected.append)  # type: ignore[assignment]
+    conversation = SimpleNamespace(machine=Machine(Patience()))
+    listener = SimpleNamespace(expect=expected.append, be_patient=lambda *_: None)
+    session._turn = SimpleNamespace(conversation=conversation, listener=listener)  # type: ignore[assignment]
     update(session, {"model": "whisper-1", "language": "fr"})
     update(session, {"language": ""})
     update(session, None)

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from agent.errors import SignalingError
+from agent.transports.socket import Socket
 from signaling.app import Access, create_app
 from signaling.door import KEYS_ONLY, PUBLIC
 from signaling.lines import Most
@@ -36,6 +37,9 @@ class Answering:
 
     async def rejoin(self, call_id: str, offer: str) -> str:
         return "v=0\r\n"
+
+    async def converse(self, call_id: str, socket: Socket, *, extensions: bool, session: str, most_s: float) -> None:
+        self.sessions.append(f"{session} {most_s:g}")
 
     async def add_candidates(self, call_id: str, fragment: str) -> None:
         pass

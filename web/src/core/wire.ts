@@ -56,6 +56,12 @@ export interface CommittedEvent {
   previous_item_id: string | null;
 }
 
+/** What was sent of the microphone and not committed is forgotten. */
+export interface InputClearedEvent {
+  event_id: string;
+  type: "input_audio_buffer.cleared";
+}
+
 /** An item entered the conversation. */
 export interface ItemAddedEvent {
   event_id: string;
@@ -111,6 +117,13 @@ export interface ItemRetrievedEvent {
   event_id: string;
   type: "conversation.item.retrieved";
   item: Item;
+}
+
+/** An item is no part of the conversation any more. */
+export interface ItemDeletedEvent {
+  event_id: string;
+  type: "conversation.item.deleted";
+  item_id: string;
 }
 
 /** An answer was cut: what lies after ``audio_end_ms`` was not heard and is forgotten. */
@@ -196,7 +209,7 @@ export interface ResponseAudio {
 
 /** The voice of a response. */
 export interface ResponseAudioOutput {
-  format: PcmFormat;
+  format: PcmFormat | PcmuFormat | PcmaFormat;
   voice: string;
 }
 
@@ -204,6 +217,16 @@ export interface ResponseAudioOutput {
 export interface PcmFormat {
   type: "audio/pcm";
   rate: 24000;
+}
+
+/** G.711 mu-law, 8 kHz. */
+export interface PcmuFormat {
+  type: "audio/pcmu";
+}
+
+/** G.711 A-law, 8 kHz. */
+export interface PcmaFormat {
+  type: "audio/pcma";
 }
 
 /** What a response cost. */
@@ -262,7 +285,7 @@ export interface OutputItemDoneEvent {
   item: Item;
 }
 
-/** An answer's audio was opened. */
+/** An answer's sound or text was opened. */
 export interface ContentPartAddedEvent {
   event_id: string;
   response_id: string;
@@ -270,16 +293,22 @@ export interface ContentPartAddedEvent {
   output_index: number;
   content_index: number;
   type: "response.content_part.added";
-  part: AudioPart;
+  part: AudioPart | TextPart;
 }
 
-/** A part of an answer as `response.content_part.*` shows it. */
+/** A spoken part of an answer as `response.content_part.*` shows it. */
 export interface AudioPart {
   type: "audio";
   transcript: string;
 }
 
-/** An answer's audio was closed. */
+/** The same, of a written answer. */
+export interface TextPart {
+  type: "text";
+  text: string;
+}
+
+/** An answer's sound or text was closed. */
 export interface ContentPartDoneEvent {
   event_id: string;
   response_id: string;
@@ -287,7 +316,29 @@ export interface ContentPartDoneEvent {
   output_index: number;
   content_index: number;
   type: "response.content_part.done";
-  part: AudioPart;
+  part: AudioPart | TextPart;
+}
+
+/** More of a written answer. */
+export interface TextDeltaEvent {
+  event_id: string;
+  response_id: string;
+  item_id: string;
+  output_index: number;
+  content_index: number;
+  type: "response.output_text.delta";
+  delta: string;
+}
+
+/** The whole of a written answer. */
+export interface TextDoneEvent {
+  event_id: string;
+  response_id: string;
+  item_id: string;
+  output_index: number;
+  content_index: number;
+  type: "response.output_text.done";
+  text: string;
 }
 
 /** More of the text that is spoken. */
@@ -310,6 +361,17 @@ export interface TranscriptDoneEvent {
   content_index: number;
   type: "response.output_audio_transcript.done";
   transcript: string;
+}
+
+/** More of the voice, for a client that plays it by itself. */
+export interface AudioDeltaEvent {
+  event_id: string;
+  response_id: string;
+  item_id: string;
+  output_index: number;
+  content_index: number;
+  type: "response.output_audio.delta";
+  delta: string;
 }
 
 /** No more audio will be made for this part. */
@@ -385,9 +447,11 @@ export type ServerEvent =
   | SpeechStartedEvent
   | SpeechStoppedEvent
   | CommittedEvent
+  | InputClearedEvent
   | ItemAddedEvent
   | ItemDoneEvent
   | ItemRetrievedEvent
+  | ItemDeletedEvent
   | ItemTruncatedEvent
   | TranscriptionCompletedEvent
   | TranscriptionFailedEvent
@@ -397,8 +461,11 @@ export type ServerEvent =
   | OutputItemDoneEvent
   | ContentPartAddedEvent
   | ContentPartDoneEvent
+  | TextDeltaEvent
+  | TextDoneEvent
   | TranscriptDeltaEvent
   | TranscriptDoneEvent
+  | AudioDeltaEvent
   | AudioDoneEvent
   | BufferStartedEvent
   | BufferStoppedEvent
