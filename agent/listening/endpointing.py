@@ -24,10 +24,11 @@ from enum import Enum
 
 from agent.listening.last_words import FULL_STOPS, dictated, listed, unfinished
 
-ASK_MS = 128
-"""silence by level, some 64 by the voice activity detector, at which to ask the turn detector. Once is enough, and
-later it is no wiser: the longer the silence, the more it takes any pause for the end (area under its curve 0.82 at 64
-and 128 ms, 0.81 at 200, 0.76 at 500)"""
+ASK_MS, ASK_AS_AT_MS = 64, 128
+"""silence by level at which to ask the turn detector, and that it hears: the rest is what there is once more. It then
+works while the recogniser does, and not when the language model begins to read. What it hears is some 64 ms of silence
+by the voice activity detector. Once is enough, and later it is no wiser: the longer the silence, the more it takes any
+pause for the end (area under its curve 0.82 at 64 and 128 ms, 0.81 at 200, 0.76 at 500)"""
 SOUND, WORDS, BIAS = 0.4, 0.6, 0.5
 """weights of the log odds, by logistic regression over pauses and ends of `bench.turn_cases`"""
 SURE, LIKELY, DOUBTFUL = 1.2, -0.4, -1.2

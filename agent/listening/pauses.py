@@ -14,7 +14,7 @@ import numpy as np
 from agent.audio import EAR_RATE, F32
 from agent.engines.protocols import TurnDetector
 from agent.engines.threads import call
-from agent.listening.endpointing import ASK_MS, Endpointing, clear
+from agent.listening.endpointing import ASK_AS_AT_MS, ASK_MS, Endpointing, clear
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +106,8 @@ class Pauses:
             self._asking.cancel()
         self._asked, self._probability = until, None
         wave = np.concatenate(list(self._sound)) if self._sound else np.zeros(0, np.float32)
+        again = max(0, ASK_AS_AT_MS * EAR_RATE // 1000 - (position - until))
+        wave = np.concatenate([wave, wave[len(wave) - again :]])  # the silence, if it goes on
         self._asking = group.create_task(self._ask(self._detection, until, wave), name="turn detector")
 
     async def _ask(self, detection: Detection, until: int, wave: F32) -> None:
