@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 
 from prometheus_client import generate_latest
@@ -122,6 +122,15 @@ class Worker:
     def waiting(self) -> Mapping[str, str]:
         """What is not ready yet, and why."""
         return self._loader.waiting
+
+    def ice_links(self) -> Sequence[str]:
+        """STUN and TURN servers for a client, as values of the header ``Link``; passwords are good from now on."""
+        return [server.link() for server in self._ice.servers()]
+
+    @property
+    def ice_policy(self) -> str:
+        """What a client is to try: ``all`` of them beside its own addresses, the ``relay`` only, or ``none``."""
+        return self._ice.policy
 
     async def exposition(self) -> bytes:
         """The counters as Prometheus reads them."""

@@ -13,10 +13,12 @@ from agent.errors import SignalingError
 from signaling.calls import BODY_LIMIT, Calls
 from signaling.client_secrets import add_client_secrets
 from signaling.door import door, shared_with
+from signaling.fragments import FRAGMENT
 from signaling.lines import Lines, Most
 from signaling.page import add_page
 from signaling.sockets import Sockets, accepted, is_upgrade, refuse
 from signaling.tokens import Tokens
+from signaling.whip import add_whip
 from signaling.workers import AgentWorker
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ def create_app(worker: AgentWorker, access: Access = Access()) -> web.Applicatio
     calls = app[CALLS] = Calls(worker, lines, inside=access.inside)
     calls.add_to(app)
     Sockets(worker, lines, inside=access.inside).add_to(app)
+    add_whip(app, calls)
     add_client_secrets(app, tokens)
     add_page(app)
 
@@ -62,7 +65,7 @@ def create_app(worker: AgentWorker, access: Access = Access()) -> web.Applicatio
 
     async def readyz(_: web.Request) -> web.Response:
         waiting = dict(worker.waiting)
-        body = {"waiting": list(waiting), "reasons": waiting}
+        body = {"waiting": list(waiting), "reasons": waiting, "ice": worker.ice_policy}
         return web.json_response(body, status=503 if waiting else 200)
 
     async def metrics(_: web.Request) -> web.Response:
@@ -79,6 +82,7 @@ async def _errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Every refusal is JSON in OpenAI's shape."""
+    headers: dict[str, str] = {}
     try:
         return await handler(request)
     except SignalingError as error:
@@ -91,12 +95,17 @@ async def _errors(
         if error.status < 400:
             raise
         refused = SignalingError(error.status, _plain(request, error))
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            headers["Allow"] = ", ".join(sorted(error.allowed_methods))
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         refused = SignalingError(500, "The server failed at this request; its log says why.", code="internal_error")
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if refused.status in (429, 503) else {}
+    if refused.status in (429, 503):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
     if refused.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if refused.status == 415 and request.method == "PATCH":
+        headers["Accept-Patch"] = FRAGMENT
     return web.Response(
         status=refused.status, text=json.dumps(refused.body()), content_type="application/json", headers=headers
     )

@@ -10,15 +10,17 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.web_request import FileField
+from multidict import CIMultiDict
 
 from agent.errors import SignalingError, no_such_call
 from signaling.door import GRANT
+from signaling.fragments import FRAGMENT, IceSession
 from signaling.lines import Lines, Origin
 from signaling.workers import AgentWorker
 
+CALLS_PATH = "/v1/realtime/calls"
 SDP_LIMIT = 64 * 1024
 """Bytes of an offer. Browsers' offers for one microphone are 2 to 6 KiB."""
-FRAGMENT = "application/trickle-ice-sdpfrag"
 CALL_ID, MOST_S = "Antiphon-Call-Id", "Antiphon-Most-S"
 """headers by which the process that callers reach tells the one that holds the call"""
 BODY_LIMIT = 2 * SDP_LIMIT
@@ -43,6 +45,8 @@ class Calls:
         self._inside = inside
         self.closing = False
         """no new calls: the server is about to stop"""
+        self._ice: dict[str, IceSession] = {}
+        """of each call, by its id"""
         self._one_over = asyncio.Event()
         # An offer takes some 20 ms of the loop, in several pieces; of many at once the pieces would stand in a row
         # before the next tick of the calls that there are.
@@ -51,21 +55,32 @@ class Calls:
 
     def add_to(self, app: web.Application) -> None:
         """Register the routes."""
-        app.router.add_post("/v1/realtime/calls", self.create)
-        app.router.add_post("/v1/realtime/calls/{call_id}", self.rejoin)
-        app.router.add_patch("/v1/realtime/calls/{call_id}", self.trickle)
-        app.router.add_delete("/v1/realtime/calls/{call_id}", self.end)
-        app.router.add_post("/v1/realtime/calls/{call_id}/hangup", self.end)
+        app.router.add_post(CALLS_PATH, self.create)
+        app.router.add_options(CALLS_PATH, self.options)
+        app.router.add_post(CALLS_PATH + "/{call_id}", self.rejoin)
+        app.router.add_patch(CALLS_PATH + "/{call_id}", self.take_candidates)
+        app.router.add_delete(CALLS_PATH + "/{call_id}", self.end)
+        app.router.add_post(CALLS_PATH + "/{call_id}/hangup", self.end)
 
     async def create(self, request: web.Request) -> web.Response:
         """Answer an offer, raw or as the part ``sdp`` of a form."""
+        offer, session = await _offer(request)
+        call_id, answer = await self.begin(request, offer, session)
+        return self.created(call_id, answer, f"{CALLS_PATH}/{call_id}")
+
+    async def begin(self, request: web.Request, offer: str, session: str = "{}") -> tuple[str, str]:
+        """Start a call: its id, and the answer.
+
+        :param session: settings that came with the offer; a JSON object.
+        :raises SignalingError: if there is no line free, or the worker refuses the offer.
+        """
         if self.closing:
             raise SignalingError(503, "The server is about to stop; try another, or later.", code="server_closing")
-        offer, session = await _offer(request)
         grant = request[GRANT]
         call_id = request.headers.get(CALL_ID, "") if self._inside else f"rtc_{secrets.token_hex(12)}"
         most_s = float(request.headers.get(MOST_S, "0")) if self._inside else 60 * grant.most_minutes
         self._lines.begin(call_id, Origin(grant.who, request.remote or ""))
+        self._ice[call_id] = IceSession.of(offer)
         try:
             async with self._negotiating:
                 answer = await self._worker.answer(
@@ -78,21 +93,56 @@ class Calls:
         except BaseException:
             self._ended(call_id)
             raise
-        location = f"/v1/realtime/calls/{call_id}"
-        return web.Response(status=201, text=answer, content_type="application/sdp", headers={"Location": location})
+        return call_id, answer
+
+    def created(self, call_id: str, answer: str, location: str) -> web.Response:
+        """201, with all that RFC 9725 has a client know."""
+        headers = self._ice_headers({"Location": location, "Accept-Patch": FRAGMENT})
+        if call_id in self._ice:  # else it is over already
+            headers["ETag"] = self._ice[call_id].etag
+        return web.Response(status=201, text=answer, content_type="application/sdp", headers=headers)
+
+    async def options(self, _: web.Request) -> web.Response:
+        """What can be posted, and which STUN and TURN servers there are."""
+        return self.described("application/sdp, multipart/form-data")
+
+    def described(self, kinds: str) -> web.Response:
+        """The answer to OPTIONS; a browser's question before a request of another site is answered at the door.
+
+        :param kinds: of body, that can be posted.
+        """
+        return web.Response(headers=self._ice_headers({"Allow": "OPTIONS, POST", "Accept-Post": kinds}))
 
     async def rejoin(self, request: web.Request) -> web.Response:
         """Answer an offer that goes on with a call: after a reload, or from another address."""
+        call_id = request.match_info["call_id"]
         offer, _ = await _offer(request)
         async with self._negotiating:
-            answer = await self._worker.rejoin(request.match_info["call_id"], offer)
-        return web.Response(status=200, text=answer, content_type="application/sdp")
+            answer = await self._worker.rejoin(call_id, offer)
+        headers: dict[str, str] = {}
+        if call_id in self._ice:
+            session = self._ice[call_id] = IceSession.of(offer)
+            headers = {"ETag": session.etag, "Accept-Patch": FRAGMENT}
+        return web.Response(status=200, text=answer, content_type="application/sdp", headers=headers)
 
-    async def trickle(self, request: web.Request) -> web.Response:
-        """Take candidates that the client found after its offer (RFC 8840)."""
+    async def take_candidates(self, request: web.Request, *, match_required: bool = False) -> web.Response:
+        """Candidates that the client found after its offer (trickle ICE).
+
+        :param match_required: it must say by ``If-Match`` which offer it means.
+        """
+        call_id = request.match_info["call_id"]
+        session = self._ice.get(call_id)
+        if session is None:
+            raise no_such_call(call_id)
         if request.content_type != FRAGMENT:
             raise SignalingError(415, f"Send candidates as {FRAGMENT}; this is {request.content_type[:60]}.")
-        await self._worker.add_candidates(request.match_info["call_id"], await request.text())
+        session.match(request.if_match, required=match_required)
+        try:
+            fragment = (await request.read()).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise SignalingError(400, "The candidates are not UTF-8 text.", code="invalid_fragment") from error
+        session.check(fragment)
+        await self._worker.add_candidates(call_id, fragment)
         return web.Response(status=204)
 
     async def all_over(self) -> None:
@@ -102,8 +152,16 @@ class Calls:
             await self._one_over.wait()
 
     def _ended(self, call_id: str) -> None:
+        self._ice.pop(call_id, None)
         self._lines.end(call_id)
         self._one_over.set()
+
+    def _ice_headers(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
+        """These, and a ``Link`` for each STUN and TURN server; only for who has passed the door."""
+        found = CIMultiDict(headers)
+        for link in self._worker.ice_links():
+            found.add("Link", link)
+        return found
 
     async def end(self, request: web.Request) -> web.Response:
         """Hang up."""
@@ -139,7 +197,7 @@ async def _offer(request: web.Request) -> tuple[str, str]:
     """
     kind = request.content_type
     if kind == "application/sdp":
-        return _sdp(await request.read()), "{}"
+        return sdp(await request.read()), "{}"
     if kind == "multipart/form-data":
         try:
             form = await request.post()
@@ -147,7 +205,7 @@ async def _offer(request: web.Request) -> tuple[str, str]:
             raise SignalingError(400, f"The body is not a form: {error}", code="invalid_form") from error
         if "sdp" not in form:
             raise SignalingError(400, "The form has no part named sdp.", param="sdp")
-        return _sdp(_text(form["sdp"]).encode()), _text(form.get("session", "{}"))
+        return sdp(_text(form["sdp"]).encode()), _text(form.get("session", "{}"))
     raise SignalingError(
         415, f"Send the offer as application/sdp, or a form with a part named sdp; this is {kind[:60]}."
     )
@@ -160,7 +218,11 @@ def _text(field: str | bytes | bytearray | FileField) -> str:
     return field if isinstance(field, str) else bytes(field).decode("utf-8", "replace")
 
 
-def _sdp(body: bytes) -> str:
+def sdp(body: bytes) -> str:
+    """The offer in a body.
+
+    :raises SignalingError: 400 or 413 for what is none.
+    """
     if len(body) > SDP_LIMIT:
         raise SignalingError(413, f"The offer has {len(body)} bytes; {SDP_LIMIT} are allowed.", param="sdp")
     try:

@@ -26,6 +26,9 @@ KEYS_ONLY = frozenset({"/v1/realtime/client_secrets", "/metrics"})
 GRANT = web.RequestKey("grant", Grant)
 SUBPROTOCOL = "openai-insecure-api-key."
 """before the token among a WebSocket's subprotocols: browsers can not give it a header"""
+ASKS_FIRST = "Access-Control-Request-Method"
+"""in a browser's own question whether a page of another site may send what it wants to send; it carries no key"""
+EXPOSED = "Location, ETag, Link, Accept-Patch, Accept-Post, Retry-After"
 PREFLIGHT_S = 600
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -56,7 +59,7 @@ def door(tokens: Tokens, hosts: Sequence[str], origins: Sequence[str], *, anywhe
                 f"Pages of {str(origin)[:60]} may not call this server; add the origin to server.origins.",
                 code="wrong_origin",
             )
-        if foreign and request.method == "OPTIONS":
+        if origin is not None and request.method == "OPTIONS" and ASKS_FIRST in request.headers:
             return _preflight(request)
         if not _is_public(request):
             grant = request[GRANT] = tokens.read(bearer(request))
@@ -75,7 +78,7 @@ def shared_with(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResp
         origin = request.headers.get("Origin")
         if origin in friends:
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = "Location, ETag, Link, Retry-After"
+            response.headers["Access-Control-Expose-Headers"] = EXPOSED
             response.headers.add("Vary", "Origin")
 
     return share
@@ -105,7 +108,7 @@ def _route(request: web.Request) -> str:
 def _preflight(request: web.Request) -> web.Response:
     """Whatever is asked for: what counts is the key. A list of headers would be one SDK's version behind."""
     headers = {
-        "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
+        "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
         "Access-Control-Allow-Headers": request.headers.get("Access-Control-Request-Headers", ""),
         "Access-Control-Max-Age": str(PREFLIGHT_S),
     }

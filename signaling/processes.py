@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,11 @@ from agent.engines.local import LocalEngines
 from agent.errors import SignalingError, no_such_call
 from agent.loading import Loader
 from agent.settings import Settings
+from agent.worker import ice
 from signaling.call_process import Task
-from signaling.calls import CALL_ID, FRAGMENT, MOST_S
+from signaling.calls import CALL_ID, MOST_S
 from signaling.exposition import merged
+from signaling.fragments import FRAGMENT
 from signaling.sockets import INVALID, MESSAGE_BYTES
 from signaling.workers import Socket
 
@@ -156,6 +158,7 @@ class Processes:
     ) -> None:
         self.settings = settings
         self.ready = asyncio.Event()
+        self._ice = ice(settings)
         self._loader = Loader(settings, LocalEngines(settings))
         self._config = str(config) if config else None
         self._flags = flags
@@ -274,6 +277,15 @@ class Processes:
         with suppress(SignalingError):
             return (await self._holder(call_id).ask("DELETE", f"/v1/realtime/calls/{call_id}"))[0] == 200
         return False
+
+    def ice_links(self) -> Sequence[str]:
+        """STUN and TURN servers for a client, as values of the header ``Link``; passwords are good from now on."""
+        return [server.link() for server in self._ice.servers()]
+
+    @property
+    def ice_policy(self) -> str:
+        """What a client is to try: ``all`` of them beside its own addresses, the ``relay`` only, or ``none``."""
+        return self._ice.policy
 
     async def exposition(self) -> bytes:
         """The counters of all processes as Prometheus reads them, with the label ``process``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from agent.transports.socket import Socket
@@ -59,6 +59,15 @@ class AgentWorker(Protocol):
 
     async def leave(self) -> None:
         """Say goodbye on every line, and hang up; returns when all calls are over."""
+        ...
+
+    def ice_links(self) -> Sequence[str]:
+        """STUN and TURN servers for a client, as values of the header ``Link``; passwords are good from now on."""
+        ...
+
+    @property
+    def ice_policy(self) -> str:
+        """What a client is to try: ``all`` of them beside its own addresses, the ``relay`` only, or ``none``."""
         ...
 
     async def exposition(self) -> bytes:

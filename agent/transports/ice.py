@@ -39,9 +39,11 @@ class IceServer:
 
     def link(self) -> str:
         """A value of the header ``Link``, by which a client learns of it (RFC 9725, 4.6)."""
-        parts = [f'<{self.url}>; rel="ice-server"']
+        url = self.url if self.relays else self.url.partition("?")[0]  # RFC 7064 has no transport
+        parts = [f'<{url}>; rel="ice-server"']
         if self.username:
-            parts += [f'username="{self.username}"', f'credential="{self.credential}"', 'credential-type="password"']
+            parts += [f"username={_quoted(self.username)}", f"credential={_quoted(self.credential)}"]
+            parts.append('credential-type="password"')
         return "; ".join(parts)
 
 
@@ -84,6 +86,11 @@ class Ice:
             rest_credentials(self._secret, self._ttl_s) if self._secret else (self._username, self._credential)
         )
         return [IceServer(url, name, password) if url.startswith("turn") else IceServer(url) for url in self._urls]
+
+    @property
+    def policy(self) -> str:
+        """What a client is to try: ``all`` of the servers beside its own addresses, the ``relay`` only, or ``none``."""
+        return "relay" if self._relay_only else "all" if self._urls else "none"
 
     def configuration(self, now: float) -> RTCConfiguration:
         """For a peer connection of ours: of each kind of server the first that is not known to be dead.
@@ -133,3 +140,8 @@ def rest_credentials(secret: str, ttl_s: int, name: str = "antiphon") -> tuple[s
     (draft-uberti-behave-turn-rest)."""
     username = f"{int(time()) + ttl_s}:{name}"
     return username, base64.b64encode(hmac.digest(secret.encode(), username.encode(), "sha1")).decode()
+
+
+def _quoted(text: str) -> str:
+    """As a quoted-string (RFC 9110, 5.6.4)."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'

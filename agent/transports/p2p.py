@@ -122,6 +122,9 @@ class PeerConnection:
         self._receiver = audio.receiver
         tap_packets(audio.receiver, self._take_packet)
         self._pc.addTrack(self._track)
+        for other in self._pc.getTransceivers():
+            if other is not audio:  # a camera, a second microphone: nobody looks, and to decode it takes a core
+                other.direction = "inactive"
         try:
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except Exception as error:

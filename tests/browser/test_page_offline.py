@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 from playwright.async_api import expect
 
+from signaling.app import Access
 from signaling.page import add_page
 from tests.browser.conftest import BrowserPage, OpenPage
+from tests.wire.test_door import Answering, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 
@@ -187,6 +189,35 @@ async def test_server_unreachable(serve: Serve, browser_page: OpenPage) -> None:
     await tab.page.get_by_test_id("start").click()
     assert "antiphon serve" in await problem(tab, "unreachable")
     assert tab.unexpected("ERR_CONNECTION_REFUSED") == []
+
+
+async def test_a_proxy_that_hides_the_address_is_named(serve: Serve, browser_page: OpenPage) -> None:
+    """It passes the Origin on and not the Host, as many do, so the server takes the page for another site's."""
+    async with served(Answering(), Access()) as (behind, _):
+
+        async def pass_on(request: web.Request) -> web.Response:
+            headers = {"Content-Type": request.content_type, "Origin": request.headers["Origin"]}
+            async with (
+                aiohttp.ClientSession() as http,
+                http.post(f"{behind}/v1/realtime/calls", data=await request.read(), headers=headers) as response,
+            ):
+                return web.Response(status=response.status, body=await response.read(), content_type="application/json")
+
+        async def ready(_: web.Request) -> web.Response:
+            return web.json_response({"waiting": []})
+
+        app = web.Application()
+        add_page(app)
+        app.router.add_post("/v1/realtime/calls", pass_on)
+        app.router.add_get("/readyz", ready)
+        url = await serve(app)
+        tab = await browser_page()
+        await start(tab, url)
+        words = await problem(tab, "forbidden")
+        assert f"Pages of {url.rstrip('/')} may not call this server; add the origin to server.origins." in words
+        assert "Host header" in words
+        await expect(tab.page.get_by_test_id("token")).to_have_count(0)
+        assert tab.unexpected(HTTP_ERROR) == []
 
 
 # -- looks -------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent.errors import SignalingError, TransportError
 from agent.transports.ice import Ice
 from agent.transports.p2p import OutgoingTrack, PeerConnection
-from signaling.calls import _sdp
+from signaling.calls import sdp
 from tests.fuzz import FUZZ
 
 
@@ -110,6 +110,6 @@ def test_broken_candidates_are_taken_or_refused(fragment: str) -> None:
 @given(st.binary(max_size=300) | broken().map(str.encode))
 def test_any_body_is_an_offer_or_a_refusal(body: bytes) -> None:
     try:
-        assert _sdp(body).startswith("v=0")
+        assert sdp(body).startswith("v=0")
     except SignalingError as error:
         assert error.status in (400, 413)

@@ -67,3 +67,12 @@ def test_what_is_no_address_is_refused_by_name(wrong: str) -> None:
         Ice([wrong])
     with pytest.raises(ConfigError, match="relay_only"):
         Ice([STUN], relay_only=True)
+
+
+def test_a_client_is_told_what_a_browser_can_use() -> None:
+    stun, turn = Ice(["stun:stun.example:3478?transport=udp", FIRST], username='a"b', credential="c\\d").servers()
+    assert stun.link() == '<stun:stun.example:3478>; rel="ice-server"'
+    assert turn.link() == (
+        f'<{FIRST}>; rel="ice-server"; username="a\\"b"; credential="c\\\\d"; credential-type="password"'
+    )
+    assert (Ice().policy, Ice([STUN]).policy, Ice([FIRST], relay_only=True).policy) == ("none", "all", "relay")

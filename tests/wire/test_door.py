@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -24,10 +24,12 @@ OFFER = {"Content-Type": "application/sdp"}
 class Answering:
     """A worker without an agent: what comes in at the door is all that is looked at."""
 
-    def __init__(self) -> None:
+    def __init__(self, links: Sequence[str] = ()) -> None:
         self.ended: Callable[[str], None] = lambda _: None
         self.waiting: Mapping[str, str] = {}
         self.sessions: list[str] = []
+        self.ice_policy = "all" if links else "none"
+        self._links = links
 
     async def answer(self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float) -> str:
         self.sessions.append(f"{session} {most_s:g}")
@@ -50,6 +52,9 @@ class Answering:
 
     async def leave(self) -> None:
         pass
+
+    def ice_links(self) -> Sequence[str]:
+        return self._links
 
     async def exposition(self) -> bytes:
         return b""
@@ -110,7 +115,7 @@ async def test_every_route_wants_a_key(server: tuple[str, web.Application, Answe
         assert (await asked(url + path, route.method, headers=bearer(KEY)))[0] not in (401, 403), pattern
         allowed = (await asked(url + path, route.method, headers=bearer(token)))[0]
         assert (allowed == 403) == (pattern in KEYS_ONLY), pattern
-    assert walked >= 5
+    assert walked >= 11
     assert (await asked(url + "/nothing"))[0] == 401
 
 

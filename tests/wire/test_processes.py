@@ -71,6 +71,15 @@ async def test_calls_are_shared_out_answered_and_hung_up(server: tuple[str, Proc
         async with aiohttp.ClientSession() as http:
             async with http.delete(f"{url}/v1/realtime/calls/rtc_none") as response:
                 assert (response.status, (await response.json())["error"]["code"]) == (404, "call_not_found")
+            fragment = "".join(
+                f"{line}\r\n"
+                for line in third._pc.localDescription.sdp.splitlines()
+                if line.startswith(("a=ice-ufrag:", "a=candidate:"))
+            )
+            headers = {"Content-Type": "application/trickle-ice-sdpfrag"}
+            for text, status in ((fragment, 204), (fragment.replace("ufrag:", "ufrag:x"), 422)):
+                async with http.patch(third.location, data=text, headers=headers) as response:
+                    assert response.status == status
         await third.hang_up()
         await fewer_than(3, processes)
     await fewer_than(1, processes)

@@ -1,5 +1,6 @@
 // One WebRTC call as an ordinary OpenAI Realtime client makes it: microphone up, voice down, events on a channel.
 
+import { fragment } from "./ice";
 import { CallError } from "./problems";
 import type { Server } from "./server";
 import type { ServerEvent } from "./wire";
@@ -8,8 +9,8 @@ import type { ServerEvent } from "./wire";
 const GATHERING_MS = 1_000;
 /** From the answer to an open data channel; ICE on a bad network needs a few seconds, never this many. */
 const CONNECT_MS = 15_000;
-/** A connection that stays broken this long is given up. */
-const INTERRUPTED_MS = 15_000;
+/** A connection that stays broken this long is given up for a new one; browsers call it broken after some seconds. */
+const INTERRUPTED_MS = 3_000;
 
 /** What the page asks of the server. */
 export type ClientEvent =
@@ -41,22 +42,34 @@ export interface CallListener {
 
 /** A call from its offer to its end. */
 export class Call {
-  readonly peer = new RTCPeerConnection();
+  readonly peer: RTCPeerConnection;
   readonly #channel: RTCDataChannel;
   readonly #server: Server;
   readonly #listener: CallListener;
   readonly #closing = new AbortController();
   readonly #before: URL | null;
   #location: URL | null = null;
+  #tag: string | null = null;
+  #offer = "";
+  /** Candidates that are not in the offer, and that the server has not been told of yet. */
+  #late: string[] = [];
   #patience: ReturnType<typeof setTimeout> | undefined;
 
-  /** `before` is the address of a call that this one goes on with. */
-  constructor(server: Server, microphone: MediaStream, listener: CallListener, before: URL | null = null) {
+  /** `configuration` is the server's; `before` is the address of a call that this one goes on with. */
+  constructor(
+    server: Server,
+    microphone: MediaStream,
+    listener: CallListener,
+    configuration: RTCConfiguration,
+    before: URL | null = null,
+  ) {
+    this.peer = new RTCPeerConnection(configuration);
     this.#before = before;
     this.#server = server;
     this.#listener = listener;
     const { signal } = this.#closing;
     for (const track of microphone.getAudioTracks()) this.peer.addTrack(track, microphone);
+    this.peer.addEventListener("icecandidate", ({ candidate }) => this.#found(candidate), { signal });
     this.#channel = this.peer.createDataChannel("oai-events");
     this.#channel.addEventListener("message", (message) => this.#received(message.data), { signal });
     this.#channel.addEventListener("close", () => this.#ended(), { signal });
@@ -73,16 +86,19 @@ export class Call {
       await this.peer.setLocalDescription();
       await this.#gathered();
       const sdp = this.peer.localDescription?.sdp ?? "";
+      this.#offer = sdp;
       const answer = this.#before
         ? await this.#server.goOn(this.#before, sdp)
         : await this.#server.offer(sdp);
       this.#location = answer.location;
+      this.#tag = answer.tag;
       if (this.#closing.signal.aborted) {
         // Hung up while the server was answering: it must not keep a place for nobody.
         this.#hangUp();
         return;
       }
       await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      this.#trickle();
       await this.#opened();
       this.peer.addEventListener("connectionstatechange", () => this.#watch(), {
         signal: this.#closing.signal,
@@ -158,6 +174,19 @@ export class Call {
       this.#listener.interrupted(true);
       this.#patience = setTimeout(() => this.#lost(), INTERRUPTED_MS);
     }
+  }
+
+  #found(candidate: RTCIceCandidate | null): void {
+    if (!candidate?.candidate || !this.#offer) return; // what is found before is in the offer
+    this.#late.push(candidate.candidate);
+    this.#trickle();
+  }
+
+  /** Tells of a relay that took its time: behind one of its own the server hears only whom it knows. */
+  #trickle(): void {
+    if (!this.#location || this.#late.length === 0) return;
+    const late = this.#late.splice(0);
+    void this.#server.trickle(this.#location, fragment(this.#offer, late), this.#tag);
   }
 
   /** All candidates are known, or waiting for the rest is not worth it. */

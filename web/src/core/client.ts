@@ -223,7 +223,9 @@ export class VoiceClient {
       return;
     }
     this.#connection.value = before ? "interrupted" : "connecting";
-    const call = new Call(this.server, stream, this.#listener(), before);
+    const configuration = await this.server.configuration();
+    if (attempt !== this.#attempt) return; // hung up meanwhile
+    const call = new Call(this.server, stream, this.#listener(), configuration, before);
     this.#call = call;
     await this.#use(stream);
     await call.connect();

@@ -104,6 +104,15 @@ function problem(found: Problem, server: string): ProblemText {
         what: found.message || "It answers only callers that it knows.",
         remedy: ["Enter a token or key of this server, or open the invitation that you were sent again."],
       };
+    case "forbidden":
+      return {
+        title: "Pages of this address may not call",
+        what: found.message || `The server at ${server} does not know the address of this page.`,
+        remedy: [
+          "Open the page at the address that you were given.",
+          "Running the server yourself? Let a proxy in front of it pass the Host header on, or name the address in server.origins.",
+        ],
+      };
     case "refused":
       return {
         title: "The server refused the call",

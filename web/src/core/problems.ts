@@ -21,8 +21,10 @@ export type Problem =
   | { readonly kind: "full"; readonly message: string }
   /** 503 because models are still being loaded. */
   | { readonly kind: "loading"; readonly waiting: readonly string[] }
-  /** 401 or 403: the server wants a token. */
+  /** 401: the server wants a token. */
   | { readonly kind: "unauthorised"; readonly message: string }
+  /** 403: the page came from an address whose pages may not call. */
+  | { readonly kind: "forbidden"; readonly message: string }
   /** Any other HTTP status, with the server's own words. */
   | { readonly kind: "refused"; readonly status: number; readonly message: string }
   /** The offer was answered, but no path for the sound was found. */

@@ -1,5 +1,6 @@
 // The HTTP half of a call: the offer goes up, the answer and the call's address come down.
 
+import { iceServers } from "./ice";
 import { CallError, type Problem } from "./problems";
 
 /** A server that accepts a connection but never answers is as good as none. */
@@ -10,6 +11,8 @@ export interface Answer {
   readonly sdp: string;
   /** The call's own address, for hanging up; null from a server that names none. */
   readonly location: URL | null;
+  /** Says to which offer candidates belong that are found later; null from a server that does not ask. */
+  readonly tag: string | null;
 }
 
 /** The routes of one server, found from where the page itself came from. */
@@ -17,6 +20,8 @@ export class Server {
   /** Sent as a bearer token where the server wants one. */
   token: string | null = null;
   readonly #base: URL;
+  /** Which ways to the server /readyz has named; null before it was asked. */
+  #ways: RTCIceTransportPolicy | "none" | null = null;
 
   constructor(base: string | URL) {
     this.#base = new URL(base);
@@ -27,7 +32,17 @@ export class Server {
     return this.#base.host;
   }
 
-  /** Sends an SDP offer. Throws CallError: unreachable, full, loading, unauthorised, refused. */
+  /** How to make a peer connection: with STUN and TURN servers, if the server has said that it has some. */
+  async configuration(): Promise<RTCConfiguration> {
+    if (this.#ways === null) await this.waiting();
+    if (this.#ways === null || this.#ways === "none") return {};
+    const url = new URL("v1/realtime/calls", this.#base);
+    const response = await this.#fetch(url, { method: "OPTIONS", headers: this.#authorization() });
+    if (!response.ok) return {}; // the offer will be told why
+    return { iceServers: iceServers(response.headers.get("Link")), iceTransportPolicy: this.#ways };
+  }
+
+  /** Sends an SDP offer. Throws CallError: unreachable, full, loading, unauthorised, forbidden, refused. */
   async offer(sdp: string): Promise<Answer> {
     return this.#answer(new URL("v1/realtime/calls?extensions=antiphon", this.#base), sdp);
   }
@@ -45,7 +60,25 @@ export class Server {
     });
     if (!response.ok) throw new CallError(await this.#refusal(response));
     const location = response.headers.get("Location");
-    return { sdp: await response.text(), location: location ? new URL(location, url) : null };
+    return {
+      sdp: await response.text(),
+      location: location ? new URL(location, url) : null,
+      tag: response.headers.get("ETag"),
+    };
+  }
+
+  /** Sends candidates that were found after the offer. Never throws: those that it knew may do. */
+  async trickle(location: URL, fragment: string, tag: string | null): Promise<void> {
+    const headers = { "Content-Type": "application/trickle-ice-sdpfrag", ...this.#authorization() };
+    try {
+      await this.#fetch(location, {
+        method: "PATCH",
+        headers: tag ? { ...headers, "If-Match": tag } : headers,
+        body: fragment,
+      });
+    } catch {
+      return;
+    }
   }
 
   /** Hangs up. Never throws: a server that can not be reached notices the silence by itself. */
@@ -61,8 +94,10 @@ export class Server {
   /** What the server still waits for, in words; empty when it is ready, or does not say. */
   async waiting(): Promise<readonly string[]> {
     const response = await this.#fetch(new URL("readyz", this.#base), { cache: "no-store" });
-    if (response.status !== 503) return [];
     const body: unknown = await response.json().catch(() => null);
+    const ways = isRecord(body) ? body.ice : null;
+    this.#ways = ways === "all" || ways === "relay" ? ways : "none";
+    if (response.status !== 503) return [];
     if (!isRecord(body) || !Array.isArray(body.waiting)) return [];
     const reasons = isRecord(body.reasons) ? body.reasons : {};
     return body.waiting.map((name) => {
@@ -86,8 +121,9 @@ export class Server {
     const message = typeof error.message === "string" ? error.message : response.statusText;
     switch (response.status) {
       case 401:
-      case 403:
         return { kind: "unauthorised", message };
+      case 403:
+        return { kind: "forbidden", message };
       case 503: {
         const waiting = await this.waiting();
         return waiting.length > 0 ? { kind: "loading", waiting } : { kind: "full", message };

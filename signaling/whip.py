@@ -1,0 +1,47 @@
+"""`/whip/{room}`: calls from what speaks WHIP (RFC 9725), such as OBS or GStreamer. They send sound and hear nothing.
+
+The name of the room is the caller's to choose; there is nobody else in it.
+
+What is heard and answered can be seen in ``/metrics``. To hear the answer, a client offers at ``/v1/realtime/calls``,
+which is the same but for the data channel's events and the preconditions of a PATCH.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from agent.errors import SignalingError
+from signaling.calls import Calls, sdp
+
+WHIP = "/whip/{room}"
+SDP = "application/sdp"
+
+
+def add_whip(app: web.Application, calls: Calls) -> None:
+    """Register the routes. Other methods get 405: the RFC keeps them for later."""
+
+    async def create(request: web.Request) -> web.Response:
+        """Answer an offer."""
+        if request.content_type != SDP:
+            raise SignalingError(415, f"Send the offer as {SDP}; this is {request.content_type[:60]}.")
+        offer = sdp(await request.read())
+        voices = sum(line.startswith("m=audio") for line in offer.splitlines())
+        if voices > 1:
+            raise SignalingError(
+                422, f"The offer has {voices} microphones; one is listened to.", code="too_many_media", param="sdp"
+            )
+        call_id, answer = await calls.begin(request, offer)
+        return calls.created(call_id, answer, f"{request.path}/{call_id}")
+
+    async def trickle(request: web.Request) -> web.Response:
+        """Take candidates that the client found after its offer."""
+        return await calls.take_candidates(request, match_required=True)
+
+    async def options(_: web.Request) -> web.Response:
+        """What can be posted, and which STUN and TURN servers there are."""
+        return calls.described(SDP)
+
+    app.router.add_post(WHIP, create)
+    app.router.add_options(WHIP, options)
+    app.router.add_patch(WHIP + "/{call_id}", trickle)
+    app.router.add_delete(WHIP + "/{call_id}", calls.end)
