@@ -66,7 +66,7 @@ async def test_a_network_that_breaks_is_left_behind(llm: ScriptedLLM, browser_pa
         await asyncio.to_thread(lambda: network_service().kill())
         await tab.until("antiphon.connection.value === 'interrupted'", within_s=20)
         await tab.until("antiphon.levels.read('agent').rms_dbfs < -60", within_s=5)
-        await tab.until("antiphon.connection.value === 'live'", within_s=30)
+        await tab.until("antiphon.connection.value === 'live'", within_s=10)
         await tab.until("antiphon.levels.read('agent').rms_dbfs > -50", within_s=10)
         await expect(answer).to_contain_text("number twelve", timeout=40_000)
         assert await answer.get_attribute("data-cut") in (None, "false")

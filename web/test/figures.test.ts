@@ -72,6 +72,7 @@ describe("problems", () => {
       full: { kind: "full", message: "" },
       loading: { kind: "loading", waiting: ["asr"] },
       unauthorised: { kind: "unauthorised", message: "" },
+      forbidden: { kind: "forbidden", message: "" },
       refused: { kind: "refused", status: 415, message: "" },
       "no-path": { kind: "no-path" },
       lost: { kind: "lost" },
