@@ -16,6 +16,8 @@ A message says what happened, where, and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class AntiphonError(Exception):
     """The root of the tree."""
@@ -47,6 +49,15 @@ class SignalingError(AntiphonError):
 def no_such_call(call_id: str) -> SignalingError:
     """The refusal for a call that is over, or never was."""
     return SignalingError(404, f"There is no call {call_id[:60]}; it may have ended.", code="call_not_found")
+
+
+def not_ready(waiting: Mapping[str, str]) -> SignalingError:
+    """The refusal while something is not ready yet.
+
+    :param waiting: what, and why.
+    """
+    reasons = ", ".join(f"{part}: {why}" for part, why in waiting.items())
+    return SignalingError(503, f"The server is not ready yet ({reasons}); try again.", code="not_ready")
 
 
 class TransportError(AntiphonError):

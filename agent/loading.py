@@ -13,10 +13,11 @@ from agent.audio import EAR_RATE, F32, resample, to_wave
 from agent.engines.local import DECODES, Engines
 from agent.engines.protocols import LanguageModel, Message
 from agent.engines.threads import call, pool
-from agent.errors import AntiphonError, EngineError, ModelMissing
+from agent.errors import AntiphonError, EngineError, ModelMissing, not_ready
 from agent.listening.listener import Hearing
 from agent.listening.pauses import Detection
 from agent.listening.slots import Slots
+from agent.rest.studio import Studio
 from agent.room import Models, phrases
 from agent.settings import Settings
 from agent.speaking.spoken import spoken
@@ -44,11 +45,24 @@ class Loader:
         self._asr_threads = pool("asr", DECODES)
         self._turn_threads = pool("turn", 1)
         self._tts_threads = pool("tts", TTS_THREADS)
+        self._studio: Studio | None = None
 
     def close(self) -> None:
         """No more work; what runs is not waited for."""
+        if self._studio is not None:
+            self._studio.close()
         for threads in (self._asr_threads, self._turn_threads, self._tts_threads):
             threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def studio(self) -> Studio:
+        """What works on sound outside of calls.
+
+        :raises SignalingError: 503 if the models are not loaded yet.
+        """
+        if self._studio is None:
+            raise not_ready(self.waiting)
+        return self._studio
 
     async def load(self, group: asyncio.TaskGroup) -> Models:
         """All of them; what language models need runs in ``group``.
@@ -86,7 +100,9 @@ class Loader:
             detection = await self._load_turn(wave)
             self._done("turn")
         hearing = Hearing(vad, asr, Slots(self._asr_threads, DECODES), detection, noise)
-        return Models(hearing, llm, reader, voice)
+        models = Models(hearing, llm, reader, voice)
+        self._studio = Studio(models, settings)
+        return models
 
     async def _load_reader(self, llm: LanguageModel) -> LanguageModel | None:
         """Who judges whether a message is complete: the embedded model, whoever answers. None where it is not here."""

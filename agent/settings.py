@@ -104,8 +104,10 @@ class AsrSettings(EngineSettings):
     """Speech recognition."""
 
     engine: str = "whisper"
+    """whisper, or openai: a server's, of which `asr.openai` tells (docs/rest.md)"""
     model: str = "auto"
-    """a catalogue id; auto: whisper-tiny.en for English, whisper-base for every other language"""
+    """a catalogue id, or the name that a server knows; auto: whisper-tiny.en for English, whisper-base for every other
+    language"""
     language: str = "en"
     """ISO 639-1; "" detects it in each utterance"""
 
@@ -127,6 +129,7 @@ class TtsSettings(EngineSettings):
     """Speech synthesis."""
 
     engine: str = "hibari"
+    """hibari, espeak, or openai: a server's, of which `tts.openai` tells (docs/rest.md)"""
     voice: str = ""
     """the engine's name for a voice; "" is its default"""
     language: str = "en"

@@ -11,10 +11,11 @@ from ipaddress import ip_address
 from prometheus_client import generate_latest
 
 from agent.engines.local import Engines, LocalEngines
-from agent.errors import ConfigError, SignalingError, TransportError, no_such_call
+from agent.errors import ConfigError, SignalingError, TransportError, no_such_call, not_ready
 from agent.loading import Loader
 from agent.metrics import Metrics
 from agent.realtime.requests import RequestError, json_object
+from agent.rest.studio import Studio
 from agent.room import Models, Room
 from agent.settings import Settings
 from agent.stalls import StallDetector
@@ -137,6 +138,14 @@ class Worker:
         return generate_latest(self.metrics.registry)
 
     @property
+    def studio(self) -> Studio:
+        """What works on sound outside of calls.
+
+        :raises SignalingError: 503 if the models are not ready.
+        """
+        return self._loader.studio
+
+    @property
     def calls(self) -> int:
         """Calls in progress."""
         return len(self._rooms)
@@ -240,8 +249,7 @@ class Worker:
 
     def _ready_or_raise(self) -> None:
         if self._models is None or self._group is None or not self.ready.is_set():
-            reasons = ", ".join(f"{part}: {why}" for part, why in self.waiting.items())
-            raise SignalingError(503, f"The server is not ready yet ({reasons}); try again.", code="not_ready")
+            raise not_ready(self.waiting)
 
     def _room(self, call_id: str, line: Connection, extensions: bool, session: str, most_s: float) -> Room:
         assert self._models is not None

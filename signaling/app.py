@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,9 @@ from signaling.fragments import FRAGMENT
 from signaling.lines import Lines, Most
 from signaling.page import add_page
 from signaling.sockets import Sockets, accepted, is_upgrade, refuse
+from signaling.speech_routes import add_speech
 from signaling.tokens import Tokens
+from signaling.transcription_routes import add_transcriptions
 from signaling.whip import add_whip
 from signaling.workers import AgentWorker
 
@@ -53,11 +56,15 @@ def create_app(worker: AgentWorker, access: Access = Access()) -> web.Applicatio
     check = door(tokens, access.hosts, access.origins, anywhere=access.anywhere)
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_errors, check])
     app.on_response_prepare.append(shared_with(access.origins))
+    app.on_response_prepare.append(_numbered)
     calls = app[CALLS] = Calls(worker, lines, inside=access.inside)
     calls.add_to(app)
     Sockets(worker, lines, inside=access.inside).add_to(app)
     add_whip(app, calls)
     add_client_secrets(app, tokens)
+    if not access.inside:
+        add_transcriptions(app, worker)
+        add_speech(app, worker)
     add_page(app)
 
     async def healthz(_: web.Request) -> web.Response:
@@ -75,6 +82,12 @@ def create_app(worker: AgentWorker, access: Access = Access()) -> web.Applicatio
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
     return app
+
+
+async def _numbered(request: web.Request, response: web.StreamResponse) -> None:
+    """A name for every answer of the API, which clients show with what went wrong."""
+    if request.path.startswith("/v1/"):
+        response.headers["x-request-id"] = f"req_{secrets.token_hex(12)}"
 
 
 @web.middleware

@@ -21,8 +21,16 @@ from signaling.tokens import Grant, Tokens
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 PUBLIC = frozenset({"/", "/{name}", "/healthz", "/readyz"})
 """routes that want no key: the page, which can do nothing without one, and what a load balancer asks"""
-KEYS_ONLY = frozenset({"/v1/realtime/client_secrets", "/metrics"})
-"""routes for which a browser's token is not enough"""
+KEYS_ONLY = frozenset(
+    {
+        "/v1/realtime/client_secrets",
+        "/v1/audio/transcriptions",
+        "/v1/audio/translations",
+        "/v1/audio/speech",
+        "/metrics",
+    }
+)
+"""routes for which a browser's token is not enough: it is good for calls"""
 GRANT = web.RequestKey("grant", Grant)
 SUBPROTOCOL = "openai-insecure-api-key."
 """before the token among a WebSocket's subprotocols: browsers can not give it a header"""

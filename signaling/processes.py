@@ -26,8 +26,9 @@ from aiohttp import web
 
 from agent.engine_host import host
 from agent.engines.local import LocalEngines
-from agent.errors import SignalingError, no_such_call
+from agent.errors import SignalingError, no_such_call, not_ready
 from agent.loading import Loader
+from agent.rest.studio import Studio
 from agent.settings import Settings
 from agent.worker import ice
 from signaling.call_process import Task
@@ -212,6 +213,11 @@ class Processes:
             return self._loader.waiting
         return {f"process {each.number}": "starting" for each in down}
 
+    @property
+    def studio(self) -> Studio:
+        """What works on sound outside of calls: here, where the models are."""
+        return self._loader.studio
+
     async def answer(self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float) -> str:
         """Start a call in the process that has the fewest.
 
@@ -302,8 +308,7 @@ class Processes:
         """
         up = [each for each in self._all if each.ready]
         if not up:
-            reasons = ", ".join(f"{part}: {why}" for part, why in self.waiting.items())
-            raise SignalingError(503, f"The server is not ready yet ({reasons}); try again.", code="not_ready")
+            raise not_ready(self.waiting)
         return min(up, key=lambda each: len(each.calls))
 
     def _holder(self, call_id: str) -> CallProcess:

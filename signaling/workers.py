@@ -5,10 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from agent.audio import EAR_RATE
+from agent.engines.protocols import Segment, Task
+from agent.rest.encoding import TYPES, Format
+from agent.rest.speech import Part
+from agent.rest.studio import Studio
+from agent.rest.transcription import Ask, Transcriptions
 from agent.transports.socket import Socket
 from agent.worker import Worker as LocalWorker
 
-__all__ = ["AgentWorker", "LocalWorker", "Socket"]
+__all__ = [
+    "EAR_RATE",
+    "TYPES",
+    "AgentWorker",
+    "Ask",
+    "Format",
+    "LocalWorker",
+    "Part",
+    "Segment",
+    "Socket",
+    "Studio",
+    "Task",
+    "Transcriptions",
+]
 
 
 class AgentWorker(Protocol):
@@ -68,6 +87,14 @@ class AgentWorker(Protocol):
     @property
     def ice_policy(self) -> str:
         """What a client is to try: ``all`` of them beside its own addresses, the ``relay`` only, or ``none``."""
+        ...
+
+    @property
+    def studio(self) -> Studio:
+        """What works on sound outside of calls.
+
+        :raises SignalingError: 503 if the models are not ready.
+        """
         ...
 
     async def exposition(self) -> bytes:

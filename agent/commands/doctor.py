@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from agent.errors import AntiphonError
 from agent.settings import Settings, load
@@ -38,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     """Print every check; 1 if one failed."""
     settings = load(args.config)
     print("Settings in force:")
-    for line in settings.model_dump_json(indent=2).splitlines()[1:-1]:
+    in_force = json.dumps(_masked(settings.model_dump(mode="json")), indent=2, ensure_ascii=False)
+    for line in in_force.splitlines()[1:-1]:
         print(line)
     status = 0
     for finding in _findings(settings):
@@ -59,6 +62,13 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from findings(settings)
 
 
+def _masked(table: Any) -> Any:
+    """An engine's own table may hold a key, too; the settings mask only those that they know."""
+    if not isinstance(table, dict):
+        return table
+    return {key: "**********" if key == "api_key" and value else _masked(value) for key, value in table.items()}
+
+
 def _models(settings: Settings) -> str:
     from agent.engines.asr.by_language import ENGLISH, MULTILINGUAL
     from agent.engines.catalogue import Catalogue
@@ -66,6 +76,8 @@ def _models(settings: Settings) -> str:
 
     catalogue = Catalogue.load()
     ears = [ENGLISH, MULTILINGUAL] if settings.asr.model == AUTO else [settings.asr.model]
+    if settings.asr.engine != "whisper":
+        ears = []
     needed = ["silero-vad", *ears] + ([] if settings.llm.url else ["smollm2"])
     if settings.turn.detector == "smart-turn":
         needed.append("smart-turn-v3.2")

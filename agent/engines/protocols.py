@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from agent.audio import F32, I16
 
@@ -79,6 +79,62 @@ class Recognizer(Protocol):
         :param language: ISO 639-1, or None to detect it.
         :param prompt: what was said before, as context for names and style; may be "".
         :raises EngineError: if the model failed.
+        """
+        ...
+
+
+Task = Literal["transcribe", "translate"]
+"""what is to be written: what was said, or the same in English"""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word, and when it was said."""
+
+    text: str
+    """with its punctuation, without spaces around it"""
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A sentence or so of a transcript, and when it was said."""
+
+    text: str
+    start_s: float
+    end_s: float
+    words: tuple[TimedWord, ...] = ()
+    """none where the recogniser can not tell"""
+    tokens: tuple[int, ...] = ()
+    """the recogniser's own names for its text; none where it has none"""
+    logprob: float = 0.0
+    """mean log-probability of the tokens"""
+    no_speech: float = 0.0
+    """probability that nobody spoke"""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedHypothesis:
+    """What a recogniser believes was said, and when."""
+
+    segments: tuple[Segment, ...]
+    """in order; times in s from the beginning of the sound"""
+    language: str
+    """ISO 639-1, "" if unknown: of what was said, translated or not"""
+
+
+@runtime_checkable
+class TimedRecognizer(Protocol):
+    """What a `Recognizer` may be able to do besides."""
+
+    def timed(self, wave: F32, *, language: str | None, prompt: str, task: Task) -> TimedHypothesis:
+        """Float32 (n,) at EAR_RATE to text with the times of its sentences and words. Blocks.
+
+        :param language: ISO 639-1 of what is said, or None to detect it.
+        :param prompt: what was said before; may be "".
+        :raises EngineError: if the model failed, or can not translate.
+        :raises ModelMissing: if what it takes for this language or task is not on this machine.
         """
         ...
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from agent.audio import EAR_RATE
 from agent.engines.asr.doubts import compression, one_round, repeats, unspoken, without_tail
-from agent.engines.asr.whisper import WINDOW_S, pieces
+from agent.engines.asr.whisper import WINDOW_S
+from agent.engines.pieces import pieces
 from bench.wer import Errors, digit_errors, digits, distance, tokens, word_errors, words
 
 TEXT = st.lists(st.sampled_from(["a", "b", "c"]), max_size=12)
@@ -112,12 +113,12 @@ def test_long_sound_is_cut_where_it_is_quiet() -> None:
     wave = (random.standard_normal(int(70 * EAR_RATE)) * 0.1).astype(np.float32)
     for quiet in (20.0, 45.0):
         wave[int((quiet - 0.15) * EAR_RATE) : int((quiet + 0.15) * EAR_RATE)] = 0.0
-    parts = pieces(wave)
+    parts = pieces(wave, WINDOW_S)
     assert np.array_equal(np.concatenate(parts), wave)
     assert all(len(part) <= WINDOW_S * EAR_RATE for part in parts)
     assert len(parts[0]) / EAR_RATE == pytest.approx(20.0, abs=0.1)
     assert (len(parts[0]) + len(parts[1])) / EAR_RATE == pytest.approx(45.0, abs=0.1)
-    assert len(pieces(wave[: 10 * EAR_RATE])) == 1
+    assert len(pieces(wave[: 10 * EAR_RATE], WINDOW_S)) == 1
 
 
 def test_an_utterance_that_was_written_again_and_again_is_taken_once() -> None:

@@ -15,6 +15,7 @@ from signaling.app import Access, create_app
 from signaling.door import KEYS_ONLY, PUBLIC
 from signaling.lines import Most
 from signaling.tokens import Tokens
+from signaling.workers import Studio
 
 KEY = "a key of sixteen"
 FRIEND, STRANGER = "https://shop.example", "https://evil.example"
@@ -58,6 +59,10 @@ class Answering:
 
     async def exposition(self) -> bytes:
         return b""
+
+    @property
+    def studio(self) -> Studio:
+        raise SignalingError(503, "There is none here.", code="not_ready")
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from agent.audio import F32
 from agent.engines.asr.whisper import Whisper, primary
 from agent.engines.catalogue import Catalogue
-from agent.engines.protocols import Hypothesis
+from agent.engines.protocols import Hypothesis, Task, TimedHypothesis
 from agent.engines.registry import load
 
 ENGLISH, MULTILINGUAL = "whisper-tiny.en", "whisper-base"
@@ -24,7 +24,7 @@ _LANGUAGE = re.compile(r'"<\|([a-z]{2,3})\|>"')
 
 
 class ByLanguage:
-    """A recogniser (`agent.engines.protocols.Recognizer`). May be called from several threads at once.
+    """A recogniser (`agent.engines.protocols.TimedRecognizer`, too). May be called from several threads at once.
 
     :param options: of both models, as for `Whisper`.
     :param language: ISO 639-1 that calls begin with; its model is loaded now. None: it is to be detected.
@@ -54,8 +54,19 @@ class ByLanguage:
         """
         return self._for(language).transcribe(wave, language=language, prompt=prompt)
 
+    def timed(self, wave: F32, *, language: str | None, prompt: str, task: Task) -> TimedHypothesis:
+        """The same with times, or in English; as `Whisper.timed`.
+
+        :raises ModelMissing: if the model for this language, or for translating, is not on this machine.
+        :raises EngineError: if the model failed, or does not know the language.
+        """
+        model = self._for(None if task == "translate" else language)
+        return model.timed(wave, language=language, prompt=prompt, task=task)
+
     def _for(self, language: str | None) -> Whisper:
         model = ENGLISH if primary(language) == "en" else MULTILINGUAL
+        if (found := self._models.get(model)) is not None:
+            return found  # who speaks English does not wait while the other model is loaded
         with self._lock:
             if model not in self._models:
                 loaded = self._load(model)

@@ -27,8 +27,10 @@ from faster_whisper.tokenizer import Tokenizer
 
 from agent.audio import EAR_RATE, F32
 from agent.engines.asr.doubts import compression, one_round, repeats, unspoken, without_tail
+from agent.engines.asr.timing import placed, sentences, settled
 from agent.engines.catalogue import Catalogue
-from agent.engines.protocols import Hypothesis
+from agent.engines.pieces import pieces
+from agent.engines.protocols import Hypothesis, Segment, Task, TimedHypothesis
 from agent.errors import EngineError
 
 FRAMES_PER_S = 100
@@ -72,6 +74,7 @@ class _Heard:
     no_speech: float
     cut: bool
     """the token limit was reached"""
+    tokens: tuple[int, ...]
 
     @property
     def circular(self) -> bool:
@@ -82,8 +85,21 @@ class _Heard:
         return not self.cut and unspoken(self.text, self.logprob, self.no_speech)
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What is believed of one piece."""
+
+    text: str
+    language: str | None
+    """None where nothing was said and nobody had told it"""
+    heard: _Heard | None = None
+    """the pass that the text is of"""
+    encoded: ctranslate2.StorageView | None = None
+    """what it was read from"""
+
+
 class Whisper:
-    """A recogniser. May be called from several threads at once.
+    """A recogniser (`Recognizer`, `TimedRecognizer`). May be called from several threads at once.
 
     CTranslate2 queues the calls and runs ``workers`` of them at a time, outside the GIL; nothing else is shared
     but the tokenizers, which are immutable once made.
@@ -123,7 +139,7 @@ class Whisper:
         except (RuntimeError, ValueError, OSError) as error:
             raise EngineError("whisper", "load", f"{path}: {error}; run `antiphon models verify`") from error
         self._mel = FeatureExtractor(feature_size=self._model.n_mels)
-        self._tokenizers: dict[str, Tokenizer] = {}
+        self._tokenizers: dict[tuple[str, Task], Tokenizer] = {}
         self._lock = threading.Lock()
         self._context_s = context_s
         self._language = language
@@ -147,40 +163,78 @@ class Whisper:
         """
         language = primary(language or self._language)
         texts: list[str] = []
-        for piece in pieces(wave):
-            text, language = self._piece(piece, language, prompt)
-            texts.append(text)
+        for piece in pieces(wave, WINDOW_S):
+            found = self._piece(piece, language, prompt, "transcribe")
+            language = found.language
+            texts.append(found.text)
         joint = "" if language in UNSPACED else " "
         return Hypothesis(joint.join(text for text in texts if text), language or "")
 
-    def _piece(self, wave: F32, language: str | None, prompt: str) -> tuple[str, str | None]:
-        """Text of at most WINDOW_S, and the language it is in if anything was said."""
+    def timed(self, wave: F32, *, language: str | None, prompt: str, task: Task) -> TimedHypothesis:
+        """Float32 (n,) at EAR_RATE to sentences and words with their times. Blocks.
+
+        :param task: "translate" writes in English what is said in another language.
+        :raises EngineError: if the model failed, does not know the language, or can not translate.
+        """
+        if task == "translate" and not self._model.is_multilingual:
+            raise EngineError("whisper", "translate", "this model knows only English; choose another, as whisper-base")
+        language = primary(language or self._language)
+        segments: list[Segment] = []
+        begin = 0
+        for piece in pieces(wave, WINDOW_S):
+            found = self._piece(piece, language, prompt, task)
+            language = found.language
+            segments += self._sentences(found, piece, task, begin / EAR_RATE)
+            begin += len(piece)
+        return TimedHypothesis(tuple(segments), language or "")
+
+    def _piece(self, wave: F32, language: str | None, prompt: str, task: Task) -> _Piece:
+        """At most WINDOW_S of sound as text, and the language it is in if anything was said."""
         if len(wave) < EAR_RATE // 10 or float(np.sqrt(np.mean(np.square(wave)))) < FAINTEST:
-            return "", language
+            return _Piece("", language)
         seconds = len(wave) / EAR_RATE
         mel: F32 = self._mel(wave).astype(np.float32)
         try:
             roomy_s = min(seconds + ROOMY_S, ROOMY_UNTIL_S)
             encoded = self._encode(mel, max(seconds + PADDING_S, roomy_s, self._context_s))
             spoken = language or self._detect(encoded)
-            first = self._decode(encoded, spoken, prompt, seconds)
+            tokenizer = self._tokenizer(spoken, task)
+            first = self._decode(encoded, tokenizer, prompt, seconds)
             if first.unspoken:
-                return "", language
+                return _Piece("", language)
             if not first.circular and first.logprob > -1.0:
-                return first.text, spoken
+                return _Piece(first.text, spoken, first, encoded)
             if first.cut and first.logprob > SURE_LOOP and (once := one_round(first.text)):
-                return once, spoken
+                return _Piece(once, spoken, first, encoded)
             roomy = SECOND_S if seconds + 2 * PADDING_S < SECOND_S else LONGEST_S
-            second = self._decode(self._encode(mel, roomy), spoken, prompt, seconds)
+            again = self._encode(mel, roomy)
+            second = self._decode(again, tokenizer, prompt, seconds)
         except (RuntimeError, ValueError) as error:
             raise EngineError("whisper", "transcribe", str(error)) from error
         if second.unspoken or (second.cut and second.no_speech > UNSPOKEN_LOOP):
-            return "", language
+            return _Piece("", language)
         if not second.circular:
-            return second.text, spoken
+            return _Piece(second.text, spoken, second, again)
         if not first.circular:
-            return first.text, spoken
-        return without_tail(second.text), spoken
+            return _Piece(first.text, spoken, first, encoded)
+        return _Piece(without_tail(second.text), spoken, second, again)
+
+    def _sentences(self, found: _Piece, wave: F32, task: Task, begin_s: float) -> list[Segment]:
+        """The text of a piece with its times; nothing if nothing was said."""
+        if not found.text or found.heard is None or found.encoded is None or found.language is None:
+            return []
+        tokenizer = self._tokenizer(found.language, task)
+        ids = [one for one in found.heard.tokens if one < tokenizer.eot]
+        if found.text != found.heard.text:
+            ids = tokenizer.encode(" " + found.text)
+        frames = min(len(wave) * FRAMES_PER_S // EAR_RATE, 2 * found.encoded.shape[1])
+        try:
+            aligned = self._model.align(found.encoded, tokenizer.sot_sequence, [ids], frames)[0]
+        except (RuntimeError, ValueError) as error:
+            raise EngineError("whisper", "align", str(error)) from error
+        words, tokens = tokenizer.split_to_word_tokens([*ids, tokenizer.eot])
+        known = placed(words[:-1], tokens[:-1], aligned.alignments, aligned.text_token_probs)
+        return sentences(settled(known, wave), begin_s=begin_s, no_speech=found.heard.no_speech)
 
     def _encode(self, mel: F32, context_s: float) -> ctranslate2.StorageView:
         """The encoder's output for (n_mels, frames), with silence behind it up to ``context_s``."""
@@ -203,14 +257,13 @@ class Whisper:
                 return code
         raise EngineError("whisper", "language", f"the model knows none of {sorted(self._languages)}")
 
-    def _decode(self, encoded: ctranslate2.StorageView, language: str, prompt: str, seconds: float) -> _Heard:
-        tokenizer = self._tokenizer(language)
+    def _decode(self, encoded: ctranslate2.StorageView, tokenizer: Tokenizer, prompt: str, seconds: float) -> _Heard:
         start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         if prompt.strip():
             before = tokenizer.encode(" " + prompt.strip())[-MOST_PROMPT_TOKENS:]
             start = [tokenizer.sot_prev, *before, *start]
         # No one speaks faster than this; the densest of the development recordings has 5.7 tokens a second.
-        limit = int(10 + seconds * (12 if language in UNSPACED else 6.5))
+        limit = int(10 + seconds * (12 if tokenizer.language_code in UNSPACED else 6.5))
         result = self._model.generate(
             encoded,
             [start],
@@ -224,38 +277,21 @@ class Whisper:
         # The score is the mean over the tokens without the end mark, which was scored too.
         logprob = result.scores[0] * len(ids) / (len(ids) + 1)
         most = min(limit, _TEXT_CONTEXT // 2 - 1)
-        return _Heard(tokenizer.decode(ids).strip(), logprob, result.no_speech_prob, len(ids) >= most)
+        return _Heard(tokenizer.decode(ids).strip(), logprob, result.no_speech_prob, len(ids) >= most, tuple(ids))
 
-    def _tokenizer(self, language: str) -> Tokenizer:
+    def _tokenizer(self, language: str, task: Task = "transcribe") -> Tokenizer:
         with self._lock:
-            if language not in self._tokenizers:
+            if (language, task) not in self._tokenizers:
                 try:
-                    made = Tokenizer(self._tokens, self._model.is_multilingual, "transcribe", language)
+                    made = Tokenizer(self._tokens, self._model.is_multilingual, task, language)
                 except ValueError as error:
                     raise EngineError("whisper", "language", str(error)) from error
                 if self._model.is_multilingual and made.language is None:
                     raise EngineError("whisper", "language", f"this model does not know {language!r}; choose another")
-                self._tokenizers[language] = made
-            return self._tokenizers[language]
+                self._tokenizers[language, task] = made
+            return self._tokenizers[language, task]
 
 
 def primary(language: str | None) -> str | None:
     """The language of a tag like ``pt-BR``: ``pt``."""
     return language.replace("_", "-").split("-")[0].lower() if language else None
-
-
-def pieces(wave: F32) -> list[F32]:
-    """Float32 (n,) at EAR_RATE cut into pieces of at most WINDOW_S, where the sound is quietest.
-
-    A cut lies in the second half of the longest piece possible, in the middle of its quietest 0.2 s.
-    """
-    longest, tick = int(WINDOW_S * EAR_RATE), EAR_RATE // 50
-    found: list[F32] = []
-    while len(wave) > longest:
-        half = wave[longest // 2 : longest]
-        energy = np.square(half[: len(half) // tick * tick]).reshape(-1, tick).mean(axis=1)
-        smooth = np.convolve(energy, np.ones(10), mode="valid")
-        cut = longest // 2 + (int(smooth.argmin()) + 5) * tick
-        found.append(wave[:cut])
-        wave = wave[cut:]
-    return [*found, wave]
