@@ -11,7 +11,7 @@ STAMPS := .stamps
 help:
 	@echo "make run     install, pull the models, start the server, print its address"
 	@echo "make test    every test, with what they need"
-	@echo "make fuzz    broken offers, candidates and packets, for half an hour"
+	@echo "make fuzz    whatever bytes a client can send, for half an hour"
 	@echo "make lint    style, types, and the page's own checks"
 	@echo "make bench   the benchmark tables"
 	@echo "make web     rebuild the page (needs Node)"
@@ -44,7 +44,8 @@ test: $(STAMPS)/dev models
 	@$(BIN)/python -m pytest
 
 fuzz: $(STAMPS)/dev
-	@FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/fuzz -o timeout=0
+	@FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/fuzz -o timeout=0
+	@if $(BIN)/python -c "import atheris" 2>/dev/null; then $(BIN)/python -m tests.fuzz.guided -max_total_time=150; else echo "atheris is not here: what coverage guides is skipped"; fi
 
 lint: $(STAMPS)/dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -181,6 +181,9 @@ class LimitsSettings(Section):
     """with one key or token; 0 for no limit of its own. One more is refused with 429"""
     calls_per_address: int = Field(0, ge=0)
     """from one IP address, which behind a proxy is the proxy's; 0 for no limit of its own"""
+    events_per_s: int = Field(200, ge=0)
+    """of one client over its data channel, and twice as many at once; more are dropped, and it is told so. 0 for no
+    limit"""
     longest_s: float = Field(0.0, ge=0)
     """the longest call; 0 for no limit"""
     idle_s: float = Field(0.0, ge=0)

@@ -205,12 +205,7 @@ class Worker:
             raise no_such_call(call_id)
         try:
             await line.add_candidates(fragment)
-        except (
-            TransportError,
-            ValueError,
-            AssertionError,
-            IndexError,
-        ) as error:  # aiortc's parser raises what it likes
+        except TransportError as error:
             raise SignalingError(
                 400, f"These candidates can not be used: {error}.", code="invalid_candidate"
             ) from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -54,7 +55,7 @@ def create_app(worker: AgentWorker, access: Access = Access()) -> web.Applicatio
     """The application; the worker is run by whoever serves it."""
     tokens, lines = Tokens(access.keys), Lines(access.most)
     check = door(tokens, access.hosts, access.origins, anywhere=access.anywhere)
-    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_errors, check])
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[refusing, check])
     app.on_response_prepare.append(shared_with(access.origins))
     app.on_response_prepare.append(_numbered)
     calls = app[CALLS] = Calls(worker, lines, inside=access.inside)
@@ -91,7 +92,7 @@ async def _numbered(request: web.Request, response: web.StreamResponse) -> None:
 
 
 @web.middleware
-async def _errors(
+async def refusing(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Every refusal is JSON in OpenAI's shape."""
@@ -113,14 +114,21 @@ async def _errors(
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         refused = SignalingError(500, "The server failed at this request; its log says why.", code="internal_error")
-    if refused.status in (429, 503):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    if refused.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
     if refused.status == 415 and request.method == "PATCH":
         headers["Accept-Patch"] = FRAGMENT
+    return refusal(refused, headers)
+
+
+def refusal(refused: SignalingError, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
+    """The response that says it."""
+    more = {"Retry-After": str(RETRY_AFTER_S)} if refused.status in (429, 503) else {}
+    if refused.status == 401:
+        more["WWW-Authenticate"] = "Bearer"
     return web.Response(
-        status=refused.status, text=json.dumps(refused.body()), content_type="application/json", headers=headers
+        status=refused.status,
+        text=json.dumps(refused.body()),
+        content_type="application/json",
+        headers={**headers, **more},
     )
 
 

@@ -27,6 +27,7 @@ from agent.settings import load
 from agent.worker import Worker
 from signaling.app import CALLS, Access, create_app
 from signaling.lines import Most
+from signaling.runner import Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ async def serve(task: Task) -> None:
         _tell({"ended": call_id})
 
     worker.ended = ended
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    runner = Runner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
         await web.UnixSite(runner, task.calls).start()

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
-from aiohttp.web_request import FileField
 from multidict import CIMultiDict
 
 from agent.errors import SignalingError, no_such_call
+from signaling.body import body_of, form_of, text_of
 from signaling.door import GRANT
 from signaling.fragments import FRAGMENT, IceSession
 from signaling.lines import Lines, Origin
@@ -137,10 +137,7 @@ class Calls:
         if request.content_type != FRAGMENT:
             raise SignalingError(415, f"Send candidates as {FRAGMENT}; this is {request.content_type[:60]}.")
         session.match(request.if_match, required=match_required)
-        try:
-            fragment = (await request.read()).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise SignalingError(400, "The candidates are not UTF-8 text.", code="invalid_fragment") from error
+        fragment = await text_of(request)
         session.check(fragment)
         await self._worker.add_candidates(call_id, fragment)
         return web.Response(status=204)
@@ -197,36 +194,26 @@ async def _offer(request: web.Request) -> tuple[str, str]:
     """
     kind = request.content_type
     if kind == "application/sdp":
-        return sdp(await request.read()), "{}"
+        return offered(await body_of(request)), "{}"
     if kind == "multipart/form-data":
-        try:
-            form = await request.post()
-        except ValueError as error:
-            raise SignalingError(400, f"The body is not a form: {error}", code="invalid_form") from error
+        form = await form_of(request)
         if "sdp" not in form:
             raise SignalingError(400, "The form has no part named sdp.", param="sdp")
-        return sdp(_text(form["sdp"]).encode()), _text(form.get("session", "{}"))
+        return offered(form["sdp"].encode()), form.get("session", "{}")
     raise SignalingError(
         415, f"Send the offer as application/sdp, or a form with a part named sdp; this is {kind[:60]}."
     )
 
 
-def _text(field: str | bytes | bytearray | FileField) -> str:
-    """A form part: aiohttp gives text, bytes for a typed part, or a file."""
-    if isinstance(field, FileField):
-        return field.file.read().decode("utf-8", "replace")
-    return field if isinstance(field, str) else bytes(field).decode("utf-8", "replace")
+def offered(sent: bytes) -> str:
+    """A body as an offer.
 
-
-def sdp(body: bytes) -> str:
-    """The offer in a body.
-
-    :raises SignalingError: 400 or 413 for what is none.
+    :raises SignalingError: 400 or 413, if it can be none.
     """
-    if len(body) > SDP_LIMIT:
-        raise SignalingError(413, f"The offer has {len(body)} bytes; {SDP_LIMIT} are allowed.", param="sdp")
+    if len(sent) > SDP_LIMIT:
+        raise SignalingError(413, f"The offer has {len(sent)} bytes; {SDP_LIMIT} are allowed.", param="sdp")
     try:
-        offer = body.decode("utf-8")
+        offer = sent.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SignalingError(400, "The offer is not UTF-8 text.", code="invalid_offer", param="sdp") from error
     if not offer.startswith("v=0"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import SignalingError
+from signaling.body import json_of
 from signaling.tokens import LONGEST_S, SHORTEST_S, USUAL_S, Role, Tokens
 
 
@@ -43,13 +43,11 @@ def add_client_secrets(app: web.Application, tokens: Tokens) -> None:
 
     async def create(request: web.Request) -> web.Response:
         try:
-            wanted = Wanted.model_validate(json.loads(await request.text() or "{}"))
+            wanted = Wanted.model_validate(await json_of(request))
         except ValidationError as error:
             first = error.errors()[0]
             param = ".".join(str(part) for part in first["loc"])
             raise SignalingError(400, f"{param}: {first['msg']}.", code="invalid_value", param=param) from error
-        except (ValueError, RecursionError) as error:
-            raise SignalingError(400, "The body is not JSON.", code="invalid_json") from error
         value, expires_at = tokens.issue(
             seconds=wanted.expires_after.seconds, session=wanted.session, **wanted.antiphon.model_dump()
         )

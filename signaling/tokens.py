@@ -117,14 +117,14 @@ class Tokens:
             raise SignalingError(
                 401, "This server wants a key or a token: send Authorization: Bearer ….", code="missing_token"
             )
-        given = bearer.encode()
+        given = bearer.encode("utf-8", "surrogateescape")  # as it came: a header may hold any bytes
         # All are compared, so that the time tells neither which one it was nor how much of it was right.
         if sum(hmac.compare_digest(given, key) for key in self._keys):
             return Grant(who=f"key {blake2b(given, digest_size=4).hexdigest()}", server=True)
         raise SignalingError(401, "This key is not one of the server's.", code="invalid_token")
 
     def _token(self, token: str) -> Grant:
-        if len(token) > MOST_BYTES:
+        if len(token) > MOST_BYTES or not token.isascii():
             raise SignalingError(401, "This token is not one of the server's.", code="invalid_token")
         try:
             claims = jwt.decode(

@@ -11,7 +11,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from agent.errors import SignalingError
-from signaling.calls import Calls, sdp
+from signaling.body import body_of
+from signaling.calls import Calls, offered
 
 WHIP = "/whip/{room}"
 SDP = "application/sdp"
@@ -24,7 +25,7 @@ def add_whip(app: web.Application, calls: Calls) -> None:
         """Answer an offer."""
         if request.content_type != SDP:
             raise SignalingError(415, f"Send the offer as {SDP}; this is {request.content_type[:60]}.")
-        offer = sdp(await request.read())
+        offer = offered(await body_of(request))
         voices = sum(line.startswith("m=audio") for line in offer.splitlines())
         if voices > 1:
             raise SignalingError(

@@ -19,6 +19,7 @@ from agent.settings import Settings
 from agent.worker import Worker
 from signaling.app import create_app
 from signaling.processes import Processes
+from signaling.runner import Runner
 
 
 def models_missing() -> str:
@@ -54,7 +55,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Worker]]:
 @asynccontextmanager
 async def running(worker: Worker | Processes) -> AsyncIterator[str]:
     """The server before this worker; its address."""
-    runner = web.AppRunner(create_app(worker, access(worker.settings)), access_log=None, shutdown_timeout=1.0)
+    runner = Runner(create_app(worker, access(worker.settings)), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     running = asyncio.ensure_future(worker.run())

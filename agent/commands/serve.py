@@ -116,14 +116,13 @@ async def serve(settings: Settings, make: Callable[[], Worker | Processes]) -> N
     :raises ConfigError: if the port is taken.
     :raises AntiphonError: if a model is missing.
     """
-    from aiohttp import web
-
     from signaling.app import CALLS, create_app
+    from signaling.runner import Runner
 
     stop = _Stop()
     worker = make()
     app = create_app(worker, access(settings))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, max_field_size=HEADER_BYTES)
+    runner = Runner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, max_field_size=HEADER_BYTES)
     tls = _tls(settings)
     await runner.setup()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 DEEPEST = 32
@@ -37,7 +38,8 @@ def json_object(text: str) -> dict[str, Any]:
     :raises RequestError: if it is none, is nested too deeply, or holds what UTF-8 can not.
     """
     try:
-        value = json.loads(text)
+        # Python reads NaN and 1e999, and JSON does not know them: they would fail only when we send them back.
+        value = json.loads(text, parse_constant=_refused, parse_float=_finite)
         # A lone surrogate, which JSON can write and UTF-8 can not, would fail only when we send it back.
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
@@ -48,6 +50,15 @@ def json_object(text: str) -> dict[str, Any]:
     if _depth(value) > DEEPEST:
         raise RequestError("invalid_json", f"The message is nested more than {DEEPEST} levels deep.")
     return value
+
+
+def _refused(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON's")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refused(digits[:20])
 
 
 def required(event: dict[str, Any], name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from agent.realtime.config import TEXT_LIMIT, Config
 from agent.realtime.items import ROOT
 from agent.realtime.microphone import EventMicrophone
 from agent.realtime.narrator import Narrator
+from agent.realtime.rate import Rate
 from agent.realtime.requests import RequestError, parsed, required
 from agent.settings import Settings
 from agent.transports.base import Connection
@@ -31,6 +33,10 @@ log = logging.getLogger(__name__)
 
 LEAST_COMMIT_S = 0.1
 """of sound that can be committed; the API's own limit"""
+APPEND, APPEND_WITHIN = "input_audio_buffer.append", 256
+"""the event that is sound, and the characters among which its name is sought before it is read"""
+BURST_S = 2.0
+"""So many seconds' events may come at once."""
 
 
 class ItemCreate(BaseModel):
@@ -106,6 +112,8 @@ class Session:
         self._drafts = settings.turn.drafts
         self._interruption = Interruption(settings.turn.interruption)
         self._conversation_id = new_id("conv")
+        most = self._most_per_s = settings.limits.events_per_s
+        self._rate, self._told = Rate(most, BURST_S * most), Rate(1.0, 1.0)
         self._metadata: dict[str, str] | None = None  # of the answer that the client asked for
         self.microphone = EventMicrophone()
         """the sound of a client that sends it in events"""
@@ -146,8 +154,16 @@ class Session:
         self._greeted = True
         self.emit(ev.SessionCreated(session=self.config))
         try:
+            loop = asyncio.get_running_loop()
             async for text in self._connection.messages():
-                self._take(text)
+                # Sound in events is as much as it is: a recording may come in a thousand pieces at once.
+                if self._connection.plays_itself and APPEND in text[:APPEND_WITHIN]:
+                    self._take(text)
+                    await asyncio.sleep(0)
+                elif self._rate.admits(loop.time()):
+                    self._take(text)
+                elif self._told.admits(loop.time()):
+                    self._refuse_flood()
         finally:
             self.microphone.end()
 
@@ -176,6 +192,11 @@ class Session:
                 event_id=theirs if isinstance(theirs, str) else None,
             )
             self.emit(ev.Error(error=body))
+
+    def _refuse_flood(self) -> None:
+        """Say that events are dropped unread; OpenAI calls this kind of error by what there were too many of."""
+        message = f"More than {self._most_per_s} events a second: those over it are dropped unread. Send fewer."
+        self.emit(ev.Error(error=wire.ErrorBody(type="requests", code="rate_limit_exceeded", message=message)))
 
     @property
     def _conversation(self) -> Conversation:
@@ -287,7 +308,7 @@ class Session:
             raise RequestError("invalid_value", message, "item.content")
         item_id = item.id or new_id("item")
         if self.narrator.items.find(item_id):
-            raise RequestError("item_create_duplicate_item_id", f"There is an item {item_id} already.", "item.id")
+            raise RequestError("item_create_duplicate_item_id", f"There is an item {item_id[:60]} already.", "item.id")
         after = asked.previous_item_id
         if after not in (None, ROOT) and self.narrator.items.find(str(after)) is None:
             message = f"There is no item {after!r} that this one could come after."

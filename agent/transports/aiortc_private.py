@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import random
 import struct
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from aioice import stun
 from aiortc import RTCPeerConnection
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtp import RtpPacket
+
+log = logging.getLogger(__name__)
 
 _GATHER = aioice.ice.Connection.get_component_candidates
 _HOST_ADDRESSES = aioice.ice.get_host_addresses
@@ -231,6 +234,28 @@ def tap_datagrams(receiver: RTCRtpReceiver, take: Callable[[Header], None]) -> N
     for protocol in connection._protocols:
         if isinstance(protocol, aioice.ice.StunProtocol):
             divert(protocol)
+
+
+def blame_for_events(pc: RTCPeerConnection, broken: Callable[[], None]) -> None:
+    """Be told when a client sends over SCTP what aiortc stumbles over: text that is not UTF-8, a channel that is open.
+
+    aiortc lets that end the task that receives, and the event loop then logs an error of its own.
+    """
+    sctp = pc.sctp
+    if sctp is None:
+        return
+    usual = sctp._handle_data
+
+    async def handle_data(data: bytes) -> None:
+        try:
+            await usual(data)
+        except ConnectionError:
+            raise
+        except Exception as error:  # assertions, and whatever its parsers raise
+            log.info("a data channel was broken by its client error=%s", type(error).__name__)
+            broken()
+
+    sctp._handle_data = handle_data  # type: ignore[method-assign]
 
 
 def send_through(pc: RTCPeerConnection, network: Callable[[bytes, Callable[[bytes], None]], None]) -> None:

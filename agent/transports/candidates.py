@@ -8,11 +8,19 @@ client that has them reaches us by itself, and is known by its packets then (RFC
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 
 MOST = 24
 """candidates of one offer, and of all that follow it; a browser with two networks and two relays has about ten"""
 _LINE = "a=candidate:"
+_CANDIDATE = re.compile(
+    r"a=candidate:\S{1,64}[ ]+1[ ]+udp[ ]+\d{1,10}[ ]+(?P<address>[0-9a-f.:]{2,45})[ ]+(?P<port>\d{1,5})[ ]+"
+    r"typ[ ]+(host|srflx|prflx|relay)( .*)?",
+    re.ASCII | re.IGNORECASE,
+)
+"""RFC 8839, 5.1: foundation, component, transport, priority, address, port, type. There is one component, as RTCP goes
+with the sound; aiortc has no ICE over TCP."""
 
 
 def sifted(sdp: str, *, loopback: bool, most: int = MOST) -> str:
@@ -33,12 +41,11 @@ def sifted(sdp: str, *, loopback: bool, most: int = MOST) -> str:
 
 
 def _wanted(line: str, loopback: bool) -> bool:
-    """By RFC 8839, 5.1: foundation, component, transport, priority, address, port, ``typ``, type."""
-    parts = line.removeprefix(_LINE).split()
-    if len(parts) < 8 or parts[2].lower() != "udp":
-        return False  # aiortc has no ICE over TCP
+    found = _CANDIDATE.fullmatch(line)
+    if found is None or not 0 < int(found["port"]) < 1 << 16:
+        return False
     try:
-        address = ip_address(parts[4])
+        address = ip_address(found["address"])
     except ValueError:
         return False
     if address.is_loopback:

@@ -60,7 +60,7 @@ class CallLine:
     async def add_candidates(self, fragment: str) -> None:
         """Further candidates of the client, for the newest peer connection.
 
-        :raises TransportError: if there are too many.
+        :raises TransportError: if one is none, or there are too many.
         """
         await self._newest.add_candidates(fragment)
 

@@ -21,6 +21,9 @@ TRAIL_S = 0.04
 is hardly ever later than that."""
 SILENCE_S = 2.0
 """for so long; by then whatever waits for silence has had enough, and hears of more when there is a packet"""
+REST_S = 0.5
+"""Of a silence that was passed on no further, this much is made up before the packet that ends it; the rest is a hole.
+All of it would be half a minute at once, and more than may wait."""
 SPOKEN = 3
 """Packets in a row that are speech; silence is refreshed by one now and then."""
 NEW_STREAM_S = 30.0
@@ -120,8 +123,9 @@ class Microphone:
         self._made -= made
         missing -= made
         lost = self._still_at is None
-        if lost and missing > CONCEAL_S * self._rate:
-            hole = missing - round(CONCEAL_S * self._rate)
+        most = round((CONCEAL_S if lost else REST_S) * self._rate)
+        if missing > most:
+            hole = missing - most
             self._pts += hole
             missing -= hole
         while missing >= (self._frame if lost else 1):

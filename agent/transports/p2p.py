@@ -22,6 +22,7 @@ from agent.audio import I16, AudioChunk
 from agent.errors import TransportError
 from agent.transports.aiortc_private import (
     Header,
+    blame_for_events,
     gathers_loopback,
     only_validated,
     round_trip_s,
@@ -39,8 +40,9 @@ log = logging.getLogger(__name__)
 
 SLOT = 2
 """Packets that may wait for aiortc's sender; it takes each at once unless the loop is late."""
-MESSAGES = 256
-"""Messages of the client that may wait; one that sends more, faster than we read, is hung up on."""
+MESSAGES = 512
+"""Messages of the client that may wait, more than `limits.events_per_s` lets pass at once; one that sends more, faster
+than we read, is hung up on."""
 MESSAGE_BYTES = 256 * 1024
 """of one message of the client; the API's own limit"""
 SEND_LIMIT = 1 << 20
@@ -83,6 +85,8 @@ class OutgoingTrack(MediaStreamTrack):
 class PeerConnection:
     """One peer connection; a participant's line (`agent.transports.line`) may need several."""
 
+    plays_itself = False
+
     def __init__(self, ice: Ice) -> None:
         self._ice = ice
         self._configuration = ice.configuration(asyncio.get_running_loop().time())
@@ -108,10 +112,10 @@ class PeerConnection:
         :raises TransportError: if it is no offer, has no audio, or no Opus.
         """
         offer = sifted(offer, loopback=gathers_loopback())
+        parsed_offer(offer)
         try:
-            _check_bundle(SessionDescription.parse(offer))
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
-        except Exception as error:  # aiortc's parser raises whatever its lines made it stumble over
+        except Exception as error:
             raise TransportError(f"the offer is not SDP that can be answered: {error!r}") from error
         audio = next((t for t in self._pc.getTransceivers() if t.kind == "audio"), None)
         if audio is None:
@@ -121,6 +125,7 @@ class PeerConnection:
         audio.setCodecPreferences([c for c in capabilities.codecs if c.mimeType.lower() == "audio/opus"])
         self._receiver = audio.receiver
         tap_packets(audio.receiver, self._take_packet)
+        blame_for_events(self._pc, lambda: self.hang_up("the client broke its data channel"))
         self._pc.addTrack(self._track)
         for other in self._pc.getTransceivers():
             if other is not audio:  # a camera, a second microphone: nobody looks, and to decode it takes a core
@@ -138,16 +143,19 @@ class PeerConnection:
         """Further candidates of the client, as it finds them (trickle ICE, RFC 8840).
 
         :param fragment: lines ``a=candidate:…`` and ``a=end-of-candidates``; others say nothing new.
-        :raises TransportError: if the client has sent as many as it may.
+        :raises TransportError: if one is none, or the client has sent as many as it may.
         """
         for line in sifted(fragment, loopback=gathers_loopback()).splitlines():
             if line.startswith("a=candidate:"):
                 self._candidates += 1
                 if self._candidates > MOST:
                     raise TransportError(f"more than {MOST} candidates for one call")
-                candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
-                candidate.sdpMLineIndex = 0
-                await self._pc.addIceCandidate(candidate)
+                try:
+                    candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
+                    candidate.sdpMLineIndex = 0
+                    await self._pc.addIceCandidate(candidate)
+                except Exception as error:
+                    raise TransportError(f"one is no candidate: {error!r}") from error
 
     async def check_pairs(self, within_s: float) -> list[Pair]:
         """Which ways to the client are open, each asked for; for a doctor."""
@@ -271,15 +279,24 @@ class PeerConnection:
             self._messages.put_nowait(None)
 
 
-def _check_bundle(offer: SessionDescription) -> None:
-    """aiortc believes what an offer says of its own sections, and stumbles over it later, in a task of its own.
+def parsed_offer(sdp: str) -> SessionDescription:
+    """An offer as aiortc reads it; it believes what one says of its own sections, and stumbles over it later, in a task
+    of its own.
 
-    :raises ValueError: if it bundles one that it does not have.
+    :raises TransportError: if it is none, bundles a section that it does not have, or one has no fingerprint.
     """
-    sections = {media.rtp.muxId for media in offer.media}
-    for group in offer.group:
-        if group.semantic == "BUNDLE" and not sections.issuperset(map(str, group.items)):
-            raise ValueError(f"it bundles {' '.join(map(str, group.items))[:60]}, and has {' '.join(sections)[:60]}")
+    try:
+        offer = SessionDescription.parse(sdp)
+        if not all(media.dtls is not None and media.dtls.fingerprints for media in offer.media):
+            raise ValueError("a section has no fingerprint")
+        sections = {media.rtp.muxId for media in offer.media}
+        for group in offer.group:
+            if group.semantic == "BUNDLE" and not sections.issuperset(map(str, group.items)):
+                named = " ".join(map(str, group.items))
+                raise ValueError(f"it bundles {named[:60]}, and has {' '.join(sections)[:60]}")
+    except Exception as error:  # the parser raises whatever its lines made it stumble over
+        raise TransportError(f"the offer is not SDP that can be answered: {error!r}") from error
+    return offer
 
 
 def _asking_for(parameters: str, sdp: str) -> str:

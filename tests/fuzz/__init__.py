@@ -9,3 +9,5 @@ FUZZ = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+SLOW = settings(FUZZ, max_examples=max(1, FUZZ.max_examples * 3 // 8))
+"""for what opens sockets in each example"""

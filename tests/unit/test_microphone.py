@@ -155,3 +155,14 @@ async def test_any_bytes_leave_a_clock_that_only_rises() -> None:
 def test_libopus_says_what_is_wrong() -> None:
     with pytest.raises(Exception, match="libopus: decoder"):
         libopus.create("decoder", 44100, 1)
+
+
+async def test_half_a_minute_that_was_not_sent_is_a_hole_and_loses_nothing() -> None:
+    rest, speech = packets(np.zeros(WIRE_RATE, np.int16))[-1].payload, packets(voice(0.1))[3].payload
+    assert len(rest) <= DTX_BYTES < len(speech)
+    microphone = Microphone()
+    microphone.add(Packet(1, 0, rest))
+    microphone.add(Packet(2, 29 * WIRE_RATE, speech))
+    found = await heard(microphone)
+    assert microphone.lost == 0
+    assert found[-1].pts == 29 * EAR_RATE

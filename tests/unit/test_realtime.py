@@ -19,8 +19,10 @@ from agent.ledger import Patience
 from agent.machine import Machine, Phase
 from agent.metrics import Timeline
 from agent.realtime import events as ev
+from agent.realtime import wire
 from agent.realtime.answer import Terms
 from agent.realtime.config import Config
+from agent.realtime.items import MOST_ITEMS
 from agent.realtime.narrator import Narrator
 from agent.realtime.session import Session
 from agent.realtime.wire import OutputAudio
@@ -151,6 +153,16 @@ def test_a_failure_closes_what_was_open(narrator: Narrator, sent: Sent) -> None:
     assert sent.types() == [*OPENED, *CLOSED, "output_audio_buffer.stopped"]
     done = next(event for event in sent if event["type"] == "response.done")
     assert done["response"]["status_details"]["error"]["message"] == "the model is gone"
+
+
+def test_a_client_that_pushed_the_answer_out_of_the_conversation_is_told_the_rest(narrator: Narrator) -> None:
+    open_reply(narrator)
+    narrator.written("item_a")
+    for number in range(MOST_ITEMS):
+        narrator.items.add(
+            wire.Item(id=f"item_{number}", status="completed", role="user", content=[wire.InputText(text="x")])
+        )
+    narrator.recall()
 
 
 def test_a_transcript_that_failed_is_told(narrator: Narrator, sent: Sent) -> None:

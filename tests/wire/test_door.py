@@ -14,6 +14,7 @@ from agent.transports.socket import Socket
 from signaling.app import Access, create_app
 from signaling.door import KEYS_ONLY, PUBLIC
 from signaling.lines import Most
+from signaling.runner import Runner
 from signaling.tokens import Tokens
 from signaling.workers import Studio
 
@@ -68,7 +69,7 @@ class Answering:
 @asynccontextmanager
 async def served(worker: Answering, access: Access) -> AsyncIterator[tuple[str, web.Application]]:
     app = create_app(worker, access)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, max_field_size=32768)
+    runner = Runner(app, access_log=None, shutdown_timeout=0.5, max_field_size=32768)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

@@ -1,0 +1,165 @@
+"""A whole server without models, and a client that writes bytes to its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from aiohttp import web
+
+from agent import worker
+from agent.history import History
+from agent.realtime.session import Session
+from agent.settings import Settings
+from agent.transports.line import CallLine
+from agent.transports.p2p import PeerConnection
+from signaling.app import Access, create_app
+from signaling.runner import Runner
+from tests.sessions import no_constant
+
+KEY = "a key of sixteen"
+FRIEND = "https://shop.example"
+SILENCE_S = 0.05
+"""after so long without a byte the server is taken to wait for more"""
+ANSWER_S = 5.0
+"""for what it must answer"""
+SETTINGS = Settings()
+
+
+class Room:
+    """A call in which nobody speaks (`agent.room.Room`)."""
+
+    def __init__(
+        self,
+        call_id: str,
+        connection: PeerConnection,
+        models: object,
+        settings: Settings,
+        metrics: object,
+        *,
+        extensions: bool,
+        session: Mapping[str, Any],
+        most_s: float,
+    ) -> None:
+        self.call_id = call_id
+        self._line = CallLine(connection)
+        Session(self._line, History(""), settings, lambda _: True, extensions=extensions, given=session)
+        self.add_candidates = self._line.add_candidates
+        self.hang_up = self._line.hang_up
+
+    async def run(self) -> None:
+        """Until somebody hangs up."""
+        try:
+            await self._line.closed()
+        finally:
+            await self._line.close("over")
+
+    async def rejoin(self, connection: PeerConnection) -> None:
+        """Another line for nobody."""
+        await connection.close("over")
+
+
+@asynccontextmanager
+async def serving(*, keys: bool) -> AsyncIterator[int]:
+    """The port of a server; with ``keys`` it has one, and a friend."""
+    theirs = worker.Worker(SETTINGS)
+    access = Access(keys=[KEY], origins=[FRIEND]) if keys else Access(origins=[FRIEND])
+    runner = Runner(create_app(theirs, access), access_log=None, shutdown_timeout=0.2, max_field_size=32768)
+    with patch.object(worker, "Room", Room):
+        async with asyncio.TaskGroup() as theirs._group:
+            theirs._models, theirs._loader = object(), SimpleNamespace(waiting={})  # type: ignore[assignment]
+            theirs.ready.set()
+            await runner.setup()
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            try:
+                yield runner.addresses[0][1]
+            finally:
+                for call_id in list(theirs._rooms):
+                    await theirs.hang_up(call_id)
+                await runner.cleanup()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP response."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def check(self) -> None:
+        """It is no failure of the server's, and a refusal is typed."""
+        assert self.status < 500 or (self.status == 503 and "retry-after" in self.headers), self
+        typed = self.headers.get("content-type", "").startswith("application/json")
+        said = json.loads(self.body, parse_constant=no_constant) if typed else {}
+        if self.status >= 400:
+            error = said["error"]
+            assert set(error) == {"message", "type", "param", "code"}, self
+            assert len(error["message"]) < 1000
+
+
+def answers(data: bytes) -> list[Answer]:
+    """Those that are complete; interim ones are left out."""
+    found = []
+    while b"\r\n\r\n" in data:
+        head, _, data = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        version, status, _ = first.split(" ", 2)
+        assert version in ("HTTP/1.1", "HTTP/1.0")
+        if status == "100":
+            continue
+        length = int(headers.get("content-length", 0)) if status not in ("204", "304") else 0
+        if len(data) < length:
+            break
+        found.append(Answer(int(status), headers, data[:length]))
+        data = data[length:]
+    return found
+
+
+class Client:
+    """One TCP connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self.ended = False
+        """the server has closed it"""
+
+    async def send(self, data: bytes, within_s: float = SILENCE_S) -> list[Answer]:
+        """What the server says to these bytes, up to its first answer."""
+        said = b""
+        with suppress(ConnectionError):
+            self._writer.write(data)
+            await self._writer.drain()
+        while not answers(said):
+            try:
+                async with asyncio.timeout(within_s):
+                    part = await self._reader.read(1 << 16)
+            except TimeoutError:
+                break
+            except ConnectionError:
+                part = b""
+            if not part:
+                self.ended = True
+                break
+            said += part
+        return answers(said)
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[Client]:
+    """A connection that is gone afterwards, whatever the server makes of it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Client(reader, writer)
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()

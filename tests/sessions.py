@@ -1,0 +1,82 @@
+"""A session with nobody behind it, and a client that sends it whatever it likes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from types import SimpleNamespace
+from typing import Annotated, Any
+
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import Field, TypeAdapter
+
+from agent.asked import USUAL
+from agent.history import History
+from agent.ledger import Patience
+from agent.machine import Machine
+from agent.realtime.session import Session
+from agent.settings import LimitsSettings, Settings
+
+THEIRS: TypeAdapter[Any] = TypeAdapter(Annotated[RealtimeServerEvent, Field(discriminator="type")])
+UNLIMITED = Settings(limits=LimitsSettings(events_per_s=0))
+
+
+class Line:
+    """As much of a connection as a session sees."""
+
+    plays_itself = False
+
+    def __init__(self, messages: Iterable[str]) -> None:
+        self._messages = messages
+        self.sent: list[str] = []
+
+    async def channel_open(self) -> None:
+        """At once."""
+
+    async def messages(self) -> AsyncIterator[str]:
+        """What the client sends."""
+        for message in self._messages:
+            yield message
+
+    def send(self, text: str) -> None:
+        """What the client is sent."""
+        self.sent.append(text)
+
+
+async def told(messages: Iterable[str], settings: Settings = UNLIMITED, *, replying: bool = False) -> list[Any]:
+    """What a client that sends these messages is told, each event valid by OpenAI's own types."""
+    line = Line(messages)
+    await session(line, settings).run(*nobody(replying=replying))
+    return [read(text) for text in line.sent]
+
+
+def nobody(*, replying: bool = False) -> tuple[Any, Any]:
+    """A conversation and a listener to which everything may be said."""
+    conversation = SimpleNamespace(
+        machine=Machine(Patience()),
+        replying=replying,
+        post=lambda _: None,
+        respond=lambda _: None,
+        truncate=lambda *_: None,
+        usual=USUAL,
+    )
+    return conversation, SimpleNamespace(expect=lambda _: None, finish=lambda: None, be_patient=lambda *_: None)
+
+
+def session(line: Any, settings: Settings = UNLIMITED) -> Session:
+    """On any line."""
+    knows = ("en", "fr").__contains__
+    return Session(line, History(""), settings, knows, extensions=False, given={})
+
+
+def read(text: str) -> Any:
+    """As a strict client reads it."""
+    text.encode()
+    event = json.loads(text, parse_constant=no_constant)
+    THEIRS.validate_python(event)
+    return event
+
+
+def no_constant(name: str) -> None:
+    """For `json.loads`: NaN and infinity are what only Python reads."""
+    raise AssertionError(f"{name} is no JSON")
