@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,7 +21,7 @@ from aiortc.rtp import RtpPacket
 
 from agent.audio import I16, TICK_S, TICK_SAMPLES, WIRE_RATE, dbfs
 from agent.errors import SignalingError, TransportError
-from agent.transports.aiortc_private import drop_line, send_through, tap_packets
+from agent.transports.aiortc_private import cut_off, drop_line, send_through, tap_packets
 from agent.transports.jitter import Packet
 from agent.transports.microphone import Microphone
 from agent.transports.opus import REFRESH_TICKS, OpusEncoder
@@ -212,6 +213,15 @@ class Caller:
             task.cancel()
         self.location = ""
         await drop_line(self._pc)
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Inside, no packet comes through, either way: a tunnel, or an access point that is gone."""
+        restore = cut_off(self._pc)
+        try:
+            yield
+        finally:
+            restore()
 
     async def close_connection(self) -> None:
         """End the peer connection in good order, but not the call, as a page that is loaded anew does."""

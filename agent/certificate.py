@@ -69,6 +69,7 @@ def _make(certificate: Path, key: Path, names: Sequence[str]) -> None:
         .sign(secret, hashes.SHA256())
     )
     key.parent.mkdir(parents=True, exist_ok=True)
+    certificate.unlink(missing_ok=True)  # it belongs to the key that is written over
     pem = secret.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -97,3 +97,13 @@ class ModelCorrupt(AntiphonError):
 
 class AudioError(AntiphonError):
     """A file or buffer that is not the audio it claims to be."""
+
+
+OUTSPOKEN = (AntiphonError, OSError, MemoryError, ImportError, NameError, AttributeError, TypeError)
+"""kinds of errors whose messages speak of the program and the machine"""
+
+
+def discreet(error: BaseException) -> str:
+    """What a log line may say of an error. Whoever raises a ValueError tends to quote the value, and the values here
+    are what people say."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, OUTSPOKEN) else type(error).__name__

@@ -99,6 +99,8 @@ class Loader:
             self._done("asr")
             detection = await self._load_turn(wave)
             self._done("turn")
+        for threads in (self._asr_threads, self._turn_threads, self._tts_threads):
+            threads.stuck_s = settings.limits.stuck_s  # not before: an engine may take its time over its first input
         hearing = Hearing(vad, asr, Slots(self._asr_threads, DECODES), detection, noise)
         models = Models(hearing, llm, reader, voice)
         self._studio = Studio(models, settings)

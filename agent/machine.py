@@ -100,7 +100,7 @@ class Machine(Ledger):
                 if not row.keeps_deadline:
                     self.deadline = None
                 return [action for step in row.do for action in step(self, event)]
-        raise AssertionError(f"no row of the table holds for {event} in {self.phase}")
+        raise AssertionError(f"no row of the table holds for {type(event).__name__} in {self.phase}")
 
     # -- what rows do: the person's turn ---------------------------------------------------------------------
 

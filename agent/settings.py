@@ -197,7 +197,7 @@ class LimitsSettings(Section):
     reconnect_s: float = Field(30.0, ge=0)
     """a client that was lost may come back for so long; then the call ends"""
     stuck_s: float = Field(12.0, gt=0)
-    """an answer that has made no progress for so long is given up, with an apology"""
+    """an answer that has made no progress for so long is given up, with an apology; so is a transcript"""
 
 
 class IceSettings(Section):

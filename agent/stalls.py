@@ -23,6 +23,7 @@ LATE_S = 0.1
 """a mark that is later than this is a stall; five ticks of every call were missed"""
 INSIDE = Path(__file__).parent.parent
 """our own code; its innermost line is the one to look at"""
+UNSEEN = "no line of ours: the whole process was stopped, or native code held the interpreter"
 
 
 class StallDetector:
@@ -40,7 +41,8 @@ class StallDetector:
     async def run(self) -> None:
         """Watch until cancelled."""
         loop = asyncio.get_running_loop()
-        thread = threading.Thread(target=self._watch, args=(threading.get_ident(),), name="stalls", daemon=True)
+        given = threading.get_ident(), loop.time
+        thread = threading.Thread(target=self._watch, args=given, name="stalls", daemon=True)
         thread.start()
         try:
             while True:
@@ -49,7 +51,7 @@ class StallDetector:
                 self._beat.set()
                 late_s = loop.time() - began - BEAT_S
                 if late_s > LATE_S:
-                    where, self._where = self._where or "an unknown place", ""
+                    where, self._where = self._where or UNSEEN, ""
                     log.warning("the loop stood still for %.0f ms at %s", 1000 * late_s, where)
                     self._stalled(late_s)
         finally:
@@ -57,10 +59,12 @@ class StallDetector:
             self._beat.set()
             await asyncio.to_thread(thread.join)
 
-    def _watch(self, loop_thread: int) -> None:
+    def _watch(self, loop_thread: int, clock: Callable[[], float]) -> None:
         while not self._over:
+            began = clock()
             if not self._beat.wait(BEAT_S + LATE_S):
-                self._where = where(sys._current_frames().get(loop_thread))
+                if clock() - began < BEAT_S + 2 * LATE_S:  # else this thread stood still as well
+                    self._where = where(sys._current_frames().get(loop_thread))
                 self._beat.wait()
             self._beat.clear()
 

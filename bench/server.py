@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,9 +26,11 @@ class Server:
     """`antiphon serve` on a free port. Use as an async context manager.
 
     :param settings: environment beside `PINNED`, such as ``{"ANTIPHON__TURN__ENDPOINTING_MS": "300"}``.
+    :param arguments: of the command, such as ``["--verbose"]``.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, arguments: Sequence[str] = ()) -> None:
+        self._arguments = arguments
         self._settings = {**os.environ, **PINNED, **(settings or {})}
         self._process: asyncio.subprocess.Process | None = None
         self._log = Path()
@@ -42,7 +44,10 @@ class Server:
         log, name = await asyncio.to_thread(tempfile.mkstemp, prefix="antiphon-", suffix=".log")
         self._log = Path(name)
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "agent.cli", "serve", "--port", "0"), env=self._settings, stdout=log, stderr=log
+            *(sys.executable, "-m", "agent.cli", "serve", "--port", "0", *self._arguments),
+            env=self._settings,
+            stdout=log,
+            stderr=log,
         )
         os.close(log)
         try:

@@ -12,22 +12,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import web
 
-from agent.commands.serve import SHUTDOWN_S, log_to_stderr
+from agent.commands.serve import SHUTDOWN_S, leave_output
 from agent.engines.shared import SharedEngines
+from agent.engines.threads import leave_hung_threads
+from agent.private_log import log_to_stderr
 from agent.settings import load
 from agent.worker import Worker
 from signaling.app import CALLS, Access, create_app
 from signaling.lines import Most
 from signaling.runner import Runner
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,15 @@ async def serve(task: Task) -> None:
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # the terminal tells the whole group; the parent decides
-    loop.add_reader(sys.stdin.fileno(), stop.set)  # nothing more comes but its end
+
+    def orphaned() -> None:
+        loop.remove_reader(stdin)
+        if not stop.is_set():
+            log.error("the process that holds the models is gone; calls end with a goodbye")
+            stop.set()
+
+    stdin = sys.stdin.fileno()
+    loop.add_reader(stdin, orphaned)  # nothing more comes but its end
     settings = load(Path(task.config) if task.config else None, **task.flags)
     worker = Worker(settings, SharedEngines(settings, Path(task.engines)))
     app = create_app(worker, Access(most=Most(server=settings.limits.calls), inside=True))
@@ -93,8 +107,9 @@ async def serve(task: Task) -> None:
 
 
 def _tell(what: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):  # the parent is gone; the calls still end one by one, with a goodbye
+        sys.stdout.write(json.dumps(what) + "\n")
+        sys.stdout.flush()
 
 
 def main() -> None:
@@ -105,6 +120,8 @@ def main() -> None:
     os.dup2(2, 1)
     log_to_stderr(task.verbose)
     asyncio.run(serve(task))
+    leave_output()
+    leave_hung_threads(0)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from aiohttp import web
 
 from agent.engine_host import host
 from agent.engines.local import LocalEngines
-from agent.errors import SignalingError, no_such_call, not_ready
+from agent.errors import ConfigError, SignalingError, no_such_call, not_ready
 from agent.loading import Loader
 from agent.rest.studio import Studio
 from agent.settings import Settings
@@ -176,7 +176,13 @@ class Processes:
 
         :raises AntiphonError: if a model is missing or a setting names what does not exist.
         """
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="antiphon-"))
+        try:
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="antiphon-"))
+        except OSError as error:
+            raise ConfigError(
+                f"the processes need a folder to meet in, and none can be made ({error.strerror}): free some space, "
+                "set TMPDIR to another folder, or serve without --processes"
+            ) from error
         try:
             async with asyncio.TaskGroup() as group:
                 runner = web.AppRunner(host(await self._loader.load(group)), access_log=None, shutdown_timeout=0.5)

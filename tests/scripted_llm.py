@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-Fault = Literal["stall", "cut", "half json", "no end", "keep-alive only"]
-"""What goes wrong after the tokens: nothing more comes; the connection is reset; a chunk is half a JSON object;
-the stream ends in good order but without a finish_reason; comments come, and nothing else."""
+Fault = Literal["stall", "cut", "half json", "no chunk", "no end", "keep-alive only"]
+"""What goes wrong after the tokens: nothing more comes; the connection is reset; a chunk is half a JSON object,
+or a list of the tokens; the stream ends in good order but without a finish_reason; comments come, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Answer:
     """s before each token"""
     forever: bool = False
     """say the tokens again and again, until the client goes"""
+    message: str = ""
+    """of the error that comes with another status than 200"""
 
     @classmethod
     def of(cls, text: str, token_s: float = 0.0) -> Answer:
@@ -63,7 +65,8 @@ class ScriptedLLM:
         if isinstance(answer, str):
             answer = Answer.of(answer)
         if answer.status != 200:
-            error = {"error": {"message": f"scripted {answer.status}", "type": "scripted", "param": None, "code": None}}
+            message = answer.message or f"scripted {answer.status}"
+            error = {"error": {"message": message, "type": "scripted", "param": None, "code": None}}
             return web.json_response(error, status=answer.status)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         try:
@@ -98,6 +101,8 @@ class ScriptedLLM:
                 request.transport.abort()
             case "half json":
                 await response.write(_event({"content": "lost"})[:40] + b"\n\n")
+            case "no chunk":
+                await response.write(b"data: " + json.dumps(list(answer.tokens)).encode() + b"\n\n")
             case "no end":
                 await response.write_eof()
             case None:

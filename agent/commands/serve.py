@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
-import logging
+import os
 import secrets
 import signal
 import ssl
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.engines.threads import leave_hung_threads
 from agent.errors import ConfigError
+from agent.private_log import log_to_stderr
 from agent.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -56,26 +59,49 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
     settings = load(args.config, **_flags(args))
     if args.self_signed:
-        from agent.certificate import self_signed
-        from agent.engines.catalogue import home
-
-        certificate, key = self_signed(home() / "tls", settings.server.hosts)
-        args.certificate = {"certificate": str(certificate), "private_key": str(key)}
+        args.certificate = _self_signed(settings.server.hosts)
         settings = load(args.config, **_flags(args))
     log_to_stderr(args.verbose)
     _refuse_public(settings)
     asyncio.run(serve(settings, lambda: _worker(settings, args)))
+    leave_output()
+    leave_hung_threads(0)
     return 0
 
 
-def log_to_stderr(verbose: bool) -> None:
-    """What we do; with ``verbose`` what the libraries say, too."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
-    for name in ("agent", "signaling"):
-        logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)
+def _self_signed(hosts: list[str]) -> dict[str, str]:
+    """A certificate of our own, as settings.
+
+    :raises ConfigError: if it can not be written.
+    """
+    from agent.certificate import self_signed
+    from agent.engines.catalogue import home
+
+    try:
+        certificate, key = self_signed(home() / "tls", hosts)
+    except OSError as error:
+        raise ConfigError(
+            f"the certificate can not be written to {home() / 'tls'} ({error.strerror}): free some space, set "
+            "ANTIPHON_HOME to another folder, or give server.certificate and server.private_key"
+        ) from error
+    return {"certificate": str(certificate), "private_key": str(key)}
+
+
+def leave_output() -> None:
+    """What a full disk did not take is not worth an exit status of its own: the end of Python would try again."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+def _say(line: str) -> None:
+    """To the terminal, or to the file that stands for it; one that can not be written is no reason not to serve."""
+    with suppress(OSError):
+        print(line, flush=True)
 
 
 def _worker(settings: Settings, args: argparse.Namespace) -> Worker | Processes:
@@ -215,7 +241,7 @@ async def _until(stop: _Stop, worker: Worker | Processes, calls: Calls, url: str
     """Run the worker until it is told to stop, or fails; calls in progress end with a goodbye."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    print(f"Antiphon is starting at {url}", flush=True)
+    _say(f"Antiphon is starting at {url}")
     running = asyncio.ensure_future(worker.run())
     asked = asyncio.ensure_future(stop.asked.wait())
     insisted = asyncio.ensure_future(stop.insisted.wait())
@@ -224,7 +250,7 @@ async def _until(stop: _Stop, worker: Worker | Processes, calls: Calls, url: str
     try:
         await asyncio.wait({running, asked, ready}, return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
-            print(f"Ready after {loop.time() - began:.1f} s. Open {url} and press the button. Ctrl-C ends.", flush=True)
+            _say(f"Ready after {loop.time() - began:.1f} s. Open {url} and press the button. Ctrl-C ends.")
         await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
         calls.closing = True
         if not running.done():

@@ -14,6 +14,7 @@ import numpy as np
 from agent.audio import EAR_RATE, F32
 from agent.engines.protocols import TurnDetector
 from agent.engines.threads import call
+from agent.errors import EngineError, discreet
 from agent.listening.endpointing import ASK_AS_AT_MS, ASK_MS, Endpointing, clear
 
 log = logging.getLogger(__name__)
@@ -113,8 +114,9 @@ class Pauses:
     async def _ask(self, detection: Detection, until: int, wave: F32) -> None:
         try:
             probability = await call(detection.threads, lambda: detection.detector.finished(wave))
-        except Exception:  # without a judgement the pause is timed
-            log.exception("the turn detector failed; pauses are timed")
+        except Exception as error:  # without a judgement the pause is timed
+            unforeseen = None if isinstance(error, EngineError) else error
+            log.error("the turn detector failed; pauses are timed: %s", discreet(error), exc_info=unforeseen)
             return
         if until == self._asked:
             self._probability = probability

@@ -9,13 +9,17 @@ again: a monologue's last words are as quick as a short question's.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from agent.audio import F32
 from agent.engines.protocols import Hypothesis, Recognizer
+from agent.errors import EngineError, discreet
 from agent.listening.slots import Slots
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 2
 """decodes of one participant: one that has been overtaken by more speech, and its successor"""
@@ -147,6 +151,7 @@ class Transcriber:
                 lambda: decode.urgency is Urgency.FINAL,
             )
         except Exception as error:  # whatever a model raises, the caller hears that it went wrong
+            log.error("hearing failed %s", discreet(error), exc_info=None if isinstance(error, EngineError) else error)
             failure = error
         finally:
             utterance.decodes.remove(decode)

@@ -171,6 +171,33 @@ async def drop_line(pc: RTCPeerConnection) -> None:
         await _connection(transceiver.receiver.transport).close()
 
 
+def cut_off(pc: RTCPeerConnection) -> Callable[[], None]:
+    """Let no packet in or out any more, until what this returns is called; for callers that test the other end."""
+    protocols = {p for t in pc.getTransceivers() for p in _connection(t.receiver.transport)._protocols}
+    usual = [(protocol, protocol.transport, protocol.datagram_received) for protocol in protocols]
+    for protocol, transport, _ in usual:
+        protocol.transport, protocol.datagram_received = _DeadTransport(transport), lambda data, addr: None
+
+    def restore() -> None:
+        for protocol, transport, datagram_received in usual:
+            protocol.transport, protocol.datagram_received = transport, datagram_received
+
+    return restore
+
+
+class _DeadTransport:
+    """A socket whose packets go nowhere."""
+
+    def __init__(self, transport: asyncio.DatagramTransport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def sendto(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        """Lose it."""
+
+
 @dataclass(slots=True)
 class Header:
     """Of an RTP packet, as much of it as the receive path and RTCP's statistics need (RFC 3550, 5.1)."""

@@ -253,7 +253,7 @@ class PeerConnection:
         if self._gone.done():
             return
         if len(message) > MESSAGE_BYTES:
-            self.hang_up(f"the client sent a message of {len(message)} bytes")
+            self.hang_up(f"the client sent a message of more than {MESSAGE_BYTES} bytes")
             return
         if self._messages.qsize() >= MESSAGES:
             self.hang_up("the client sent messages faster than they can be read")

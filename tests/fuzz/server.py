@@ -113,7 +113,7 @@ def answers(data: bytes) -> list[Answer]:
         first, *lines = head.decode().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         version, status, _ = first.split(" ", 2)
-        assert version in ("HTTP/1.1", "HTTP/1.0")
+        assert version.startswith("HTTP/")  # aiohttp repeats the version of the request
         if status == "100":
             continue
         length = int(headers.get("content-length", 0)) if status not in ("204", "304") else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -22,9 +23,10 @@ VALID = [json.loads(path.read_bytes()) for path in sorted((CORPUS / "event").glo
 UPDATE = json.dumps({"type": "session.update", "session": {"instructions": "Be brief."}})
 DEEP = 2000
 HUGE = (10**400, -(10**400), 2**63, 1e308, float("inf"), float("-inf"), float("nan"), "1e999")
-ODD = st.sampled_from([*HUGE, "\ud800", "\udfff\ud800", "\x00", "<b>", "a" * 30_000, {}, [], [[]], {"": None}])
+ODD = st.sampled_from([*HUGE, "\ud800", "\udfff\ud800", "\x00", "<b>", {}, [], [[]], {"": None}]).map(deepcopy)
+LONG = st.sampled_from([1000, 30_000]).map("a".__mul__)
 ANY = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | ODD,
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | ODD | LONG,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )

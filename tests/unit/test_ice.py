@@ -70,7 +70,7 @@ def test_what_is_no_address_is_refused_by_name(wrong: str) -> None:
 
 
 def test_a_client_is_told_what_a_browser_can_use() -> None:
-    stun, turn = Ice(["stun:stun.example:3478?transport=udp", FIRST], username='a"b', credential="c\\d").servers()
+    stun, turn = Ice(["stun:stun.example:3478", FIRST], username='a"b', credential="c\\d").servers()
     assert stun.link() == '<stun:stun.example:3478>; rel="ice-server"'
     assert turn.link() == (
         f'<{FIRST}>; rel="ice-server"; username="a\\"b"; credential="c\\\\d"; credential-type="password"'

@@ -20,7 +20,7 @@ from agent.engines.llm.message_end import message_end
 from agent.engines.llm.openai import OpenAIChat, Usage
 from agent.engines.llm.slots import PromptSlots, beginning
 from agent.engines.protocols import Message
-from agent.errors import EngineError, ModelMissing
+from agent.errors import EngineError, ModelMissing, discreet
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ class Embedded:
             try:
                 return await message_end(chat.ask, self._primed(messages), {"id_slot": slot})
             except (EngineError, KeyError, ValueError) as error:
-                log.warning("llm does not tell where messages end error=%r", error)
+                log.warning("llm does not tell where messages end error=%s", discreet(error))
                 return None
 
     async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:

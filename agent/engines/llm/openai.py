@@ -31,6 +31,8 @@ NOT_YET = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses of a server that may answer in a moment: it loads its model, or is busy"""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """hosts that no proxy of the environment stands before"""
+QUOTE_WORDS = 3
+"""words in a row of a prompt that make a server's message a quotation"""
 _PROBE = Message("user", "Hello.")
 
 
@@ -165,7 +167,7 @@ class OpenAIChat:
                 raise _Refused(response.status, _message(text))
             answer = json.loads(text)
             if not isinstance(answer, dict):
-                raise ValueError(f"{text[:80]!r} is no object")
+                raise ValueError("JSON that is no object")
             return answer
         except (aiohttp.ClientError, _Refused, TimeoutError, ValueError) as error:
             raise self._explained("question", error) from error
@@ -227,7 +229,7 @@ class OpenAIChat:
             response = await self._post(request)
         try:
             if response.status >= 400:
-                raise _Refused(response.status, _message(await response.text(errors="replace")))
+                raise _Refused(response.status, _unquoted(_message(await response.text(errors="replace")), messages))
             # Server-sent events, of which these servers use one line each: "data: " and a JSON object.
             async for line in response.content:
                 field, _, value = line.partition(b":")
@@ -237,9 +239,9 @@ class OpenAIChat:
                     return
                 chunk = json.loads(value)
                 if not isinstance(chunk, dict):
-                    raise ValueError(f"{value[:80]!r} is no object")
+                    raise ValueError("JSON that is no object")
                 if "error" in chunk:
-                    raise _Refused(500, _message(value.decode()))
+                    raise _Refused(500, _unquoted(_message(value.decode()), messages))
                 if usage := chunk.get("usage"):
                     self.usage = Usage.of(usage)
                 yield chunk
@@ -302,7 +304,7 @@ def _delta(chunk: Mapping[str, Any]) -> tuple[str, bool]:
         for choice in chunk["choices"][:1]:
             return choice["delta"].get("content") or "", choice.get("finish_reason") is not None
     except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{str(chunk)[:80]} is no chunk of one") from error
+        raise ValueError("an object that is no chunk of one") from error
     return "", False
 
 
@@ -312,6 +314,17 @@ def _message(body: str) -> str:
         return str(json.loads(body)["error"]["message"])
     except (ValueError, LookupError, TypeError):
         return body[:200]
+
+
+def _unquoted(message: str, prompt: Sequence[Message]) -> str:
+    """A server's message, unless it quotes what was said: errors are logged, and that is not."""
+    found = " ".join(message.split())
+    for said in prompt:
+        words = said.text.split()
+        runs = (" ".join(words[n : n + QUOTE_WORDS]) for n in range(max(1, len(words) - QUOTE_WORDS + 1)))
+        if any(run in found for run in runs if run):
+            return "its message quotes the conversation, and is not repeated"
+    return message
 
 
 def _first_line(error: BaseException) -> str:

@@ -67,7 +67,9 @@ class Hibari:
         try:
             wave = model(text, speed=self._speed, seed=SEED)
         except (ValueError, LookupError, TypeError, RuntimeError) as error:
-            raise EngineError("hibari", "speak", f"{error!r} for a text of {len(text)} characters") from error
+            raise EngineError(
+                "hibari", "speak", f"{type(error).__name__} for a text of {len(text)} characters"
+            ) from error
         return trim(to_pcm(wave), self.rate, tail_ms(text))
 
     def _model(self, voice: str) -> Model:
