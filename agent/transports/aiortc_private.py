@@ -293,7 +293,8 @@ def send_through(pc: RTCPeerConnection, network: Callable[[bytes, Callable[[byte
     async def sendto(data: bytes, component: int) -> None:
         pair = connection._nominated.get(component)
         if pair is not None and is_media(data):
-            network(data, lambda late: pair.protocol.transport.sendto(late, pair.remote_addr))
+            socket = pair.protocol.transport
+            network(data, lambda late: None if socket.is_closing() else socket.sendto(late, pair.remote_addr))
         else:
             await usual(data, component)
 
