@@ -66,7 +66,14 @@ class Pool(ThreadPoolExecutor):
         threads = self._successor
         work = self._submit(_run, told, lambda: fn(*args, **kwargs))
         work.add_done_callback(lambda work: told.cancel() if work.cancelled() else None)
-        asyncio.get_running_loop().call_later(self.stuck_s, self._give_up, told, work, threads, self.stuck_s)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self.stuck_s, self._give_up, told, work, threads, self.stuck_s)
+
+        def settled(_: Future[T]) -> None:
+            with suppress(RuntimeError):  # the loop is over
+                loop.call_soon_threadsafe(timer.cancel)  # else it holds the job's sound until then
+
+        told.add_done_callback(settled)
         return told
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
