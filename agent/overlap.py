@@ -10,10 +10,13 @@ import re
 from collections.abc import Sequence
 from enum import IntEnum
 
+NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 ECHO_SHARE = 0.7
 """of the words of a text that must have just been played, in order, for it to be our own voice"""
 ECHO_WORDS = 2
 """one word that was also played proves nothing"""
+
+DIGITS = dict(zip(map(str, range(13)), NUMBERS, strict=True))
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _HUM = re.compile(r"[hm]+(?:-[hm]+)*|a+h+a*|o+h+")
@@ -95,11 +98,16 @@ def is_echo(text: str, played: str) -> bool:
 
     :param played: the agent's words of the last seconds.
     """
-    said, ours = words(text), words(played)
+    said, ours = _spelled(text), _spelled(played)
     if len(said) < ECHO_WORDS:
         return False
     found = _common(said, ours)
     return found >= ECHO_WORDS and found >= ECHO_SHARE * len(said)
+
+
+def _spelled(text: str) -> list[str]:
+    """Its words; a recogniser writes "2" where "two" was said."""
+    return [DIGITS.get(word, word) for word in words(text)]
 
 
 def _common(a: Sequence[str], b: Sequence[str]) -> int:
