@@ -6,7 +6,7 @@ The other end is `agent.engines.shared`. Whoever can open the socket may use it;
 request                     body                                answer
 ==========================  ==================================  ====================================================
 GET /about                                                      what the engines are: `About`
-POST /asr?language&prompt   float32 at EAR_RATE                 ``{"text", "language"}``
+POST /asr?language&prompt   float32 at EAR_RATE                 ``{"text", "language", "stop"}``
 POST /turn                  float32 at EAR_RATE                 ``{"finished"}``
 POST /tts                   ``{"text", "voice", "language"}``   int16 as it is made
 POST /{llm,reader}/warm     ``[{"role", "text"}, …]``           ``{}``
@@ -77,7 +77,7 @@ class _Host:
         found = await hearing.slots.run(
             lambda: hearing.asr.transcribe(wave, language=language, prompt=prompt), lambda: True
         )
-        return web.json_response({"text": found.text, "language": found.language})
+        return web.json_response({"text": found.text, "language": found.language, "stop": found.stop})
 
     async def _finished(self, request: web.Request) -> web.Response:
         detection = self._models.hearing.detection

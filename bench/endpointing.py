@@ -1,11 +1,11 @@
 """What tells the end of a turn from a pause, and what each witness is worth: `python -m bench.endpointing`.
 
 Offline: no call is made and nothing is waited for. Every pause and every end in `bench.turn_cases` as the voice
-activity detector finds it; what the turn detector says there, what Whisper has read by then, and how likely the
-embedded language model takes a message to end with these words; then what `agent.listening.endpointing` makes of it,
-with and without each. A turn counts as answered too early if the silence waited for, or the `TEXT_S` without which
-there is no answer, and `AUDIBLE_S` more were over before the person went on. `--half 0` and `--half 1`
-take half of the turns: thresholds tuned on one are checked on the other.
+activity detector finds it; what the turn detector says there, what Whisper has read by then and how sure it is of a
+full stop, and how likely the embedded language model takes a message to end with these words; then what
+`agent.listening.endpointing` makes of it, with and without each. A turn counts as answered too early if the silence
+waited for, or the `TEXT_S` without which there is no answer, and `AUDIBLE_S` more were over before the person went on.
+`--half 0` and `--half 1` take half of the turns: thresholds tuned on one are checked on the other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agent.audio import EAR_RATE, F32, WIRE_RATE, resample, to_wave
-from agent.engines.asr.whisper import Whisper
+from agent.engines.asr.by_language import ByLanguage
 from agent.engines.turn.smart_turn import SmartTurn
 from agent.engines.vad.silero import Silero
 from agent.listening.endpointing import Endpointing
@@ -51,11 +51,13 @@ class Pause:
     """since the turn began"""
     probabilities: dict[int, float] = field(default_factory=dict)
     """the turn detector's, by ms of silence"""
+    stop: float | None = None
+    """the recogniser's probability of a full stop"""
     complete: float | None = None
     """the language model's"""
 
 
-def pauses(case: TurnCase, vad: Silero, detector: SmartTurn, asr: Whisper) -> list[Pause]:
+def pauses(case: TurnCase, vad: Silero, detector: SmartTurn, asr: ByLanguage) -> list[Pause]:
     """What is known at each silence of a turn that the voice activity detector notices."""
     quiet = np.random.default_rng(0).standard_normal(3 * EAR_RATE).astype(np.float32) * 10 ** (-70 / 20)
     speech = to_wave(resample(case.pcm, WIRE_RATE, EAR_RATE))
@@ -75,8 +77,8 @@ def pauses(case: TurnCase, vad: Silero, detector: SmartTurn, asr: Whisper) -> li
             def sound(ms: int, at_s: float = moment.at_s) -> F32:
                 return wave[begin : round((at_s + ms / 1000) * EAR_RATE)]
 
-            text = asr.transcribe(sound(ASKED_AT_MS), language=case.language, prompt="").text
-            pause = Pause(for_s, text, moment.at_s - begin / EAR_RATE)
+            read = asr.transcribe(sound(ASKED_AT_MS), language=case.language, prompt="")
+            pause = Pause(for_s, read.text, moment.at_s - begin / EAR_RATE, stop=read.stop)
             asked = [ms for ms in ASKED_MS if for_s is None or ms <= 1000 * for_s + 32]
             pause.probabilities = {ms: detector.finished(sound(ms)) for ms in asked}
             found.append(pause)
@@ -105,7 +107,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--half", type=int, choices=(0, 1), help="only every second turn, from this one")
     half = options.parse_args().half
-    engines = Silero(), SmartTurn(), Whisper(language="en")
+    engines = Silero(), SmartTurn(), ByLanguage({}, language="en", threads=1)
     taken = turns() if half is None else turns()[half::2]
     cases = {case.name: (case.kind, pauses(case, *engines)) for case in taken}
     everything = [pause for _, found in cases.values() for pause in found]
@@ -135,9 +137,11 @@ def main() -> None:
         "silence of 1 s": lambda _: 1.0,
         "sound": lambda pause: rule.wait_s(sound(pause), ""),
         "words": lambda pause: rule.wait_s(None, pause.text, "en"),
+        "full stop": lambda pause: rule.wait_s(None, pause.text, stop=pause.stop),
         "language model": lambda pause: rule.wait_s(None, pause.text, complete=pause.complete),
         "sound and words": lambda pause: rule.wait_s(sound(pause), pause.text, "en"),
-        "all": lambda pause: rule.wait_s(sound(pause), pause.text, "en", complete=pause.complete),
+        "and full stop": lambda pause: rule.wait_s(sound(pause), pause.text, "en", stop=pause.stop),
+        "all": lambda pause: rule.wait_s(sound(pause), pause.text, "en", stop=pause.stop, complete=pause.complete),
     }
     figures = {name: judged(cases, way) for name, way in ways.items()}
     header = ["by", "answered too early %", "sure at a complete end %", "wait there, p50 ms", "p95 ms"]

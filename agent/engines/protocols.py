@@ -64,6 +64,8 @@ class Hypothesis:
     """"" if nothing was said"""
     language: str
     """ISO 639-1, "" if unknown"""
+    stop: float | None = None
+    """0..1, how likely a sentence ends where the sound does; None if the recogniser does not say"""
 
 
 class Recognizer(Protocol):

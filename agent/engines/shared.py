@@ -114,7 +114,7 @@ class SharedRecognizer:
         """
         query = urlencode({"prompt": prompt} | ({"language": language} if language else {}))
         found = _asked(self._path, f"/asr?{query}", np.ascontiguousarray(wave, np.float32).tobytes())
-        return Hypothesis(found["text"], found["language"])
+        return Hypothesis(found["text"], found["language"], found["stop"])
 
 
 class SharedTurnDetector:

@@ -1,9 +1,10 @@
 """Is this pause the end of the turn? How much silence it takes, by what is known so far.
 
-Pure: no clock, no model, no I/O. Three witnesses are heard: the sound (`agent.engines.protocols.TurnDetector`), the
-words (`agent.listening.last_words`), and the language model, which knows how likely a message ends where this one
-stands. None is enough by itself: `python -m bench.endpointing` prints what each is worth. Sound and language model
-are added as log odds, as independent witnesses are; what the sum says is the silence to wait for:
+Pure: no clock, no model, no I/O. Four witnesses are heard: the sound (`agent.engines.protocols.TurnDetector`), the
+words (`agent.listening.last_words`), the recogniser, which was more or less sure of the full stop that it wrote, and
+the language model, which knows how likely a message ends where this one stands. None is enough by itself:
+`python -m bench.endpointing` prints what each is worth. Sound, full stop and language model are added as log odds, as
+independent witnesses are; what the sum says is the silence to wait for:
 
 ===========  ==================  =========================================================================
 judgement    silence             for example
@@ -29,18 +30,22 @@ ASK_MS, ASK_AS_AT_MS = 64, 128
 works while the recogniser does, and not when the language model begins to read. What it hears is some 64 ms of silence
 by the voice activity detector. Once is enough, and later it is no wiser: the longer the silence, the more it takes any
 pause for the end (area under its curve 0.82 at 64 and 128 ms, 0.81 at 200, 0.76 at 500)"""
-SOUND, WORDS, BIAS = 0.4, 0.6, 0.5
-"""weights of the log odds, by logistic regression over pauses and ends of `bench.turn_cases`"""
-SURE, LIKELY, DOUBTFUL = 1.2, -0.4, -1.2
+SOUND, STOP, WORDS, BIAS = 0.34, 0.24, 0.39, 0.17
+"""weights of the log odds, by logistic regression over the pauses and ends of `bench.turn_cases`"""
+SOUND_ALONE, STOP_ALONE, BIAS_ALONE = 0.36, 0.38, -0.55
+"""the same as long as the language model has not been asked: the recogniser's full stop is worth as much as its view
+(area under the curve 0.81 and 0.80), and is there with the text"""
+SURE, LIKELY, DOUBTFUL = 0.6, -0.6, -1.2
 """least log odds of each judgement; below is unfinished"""
-CLEAR = 1.3
-"""log odds, of sound and words alone, from which the language model is not asked: its view costs 50 ms, and where these
-two are so sure it was more often wrong than they were"""
+CLEAR = 0.4
+"""log odds, without the language model, from which it is not asked: its view costs 50 ms"""
 NO_LIST = 0.6
 """log odds from which what looks like a list is none"""
 SHORT_WORDS = 2
 """of a text so short a full stop says nothing"""
-WHOLE = 0.5
+SHORT_STOP = 0.6
+"""what its full stop counts for at least: of "Hello." no recogniser is sure"""
+WHOLE = 0.4
 """the language model's probability from which a sentence may be the end however the voice hangs"""
 FINISHED = 0.35
 """the language model's probability from which its word counts for more than a table of last words"""
@@ -49,8 +54,10 @@ HOPELESS = 0.03
 model knows no other language well enough"""
 CONCEIVABLE = 0.02
 """the language model's probability above which a single word may be a whole message"""
-PUNCTUATED, UNPUNCTUATED = 0.3, 0.1
-"""what stands in for the language model's probability: of a text with a full stop, and without one"""
+STOPPED, OPEN = 0.55, 0.15
+"""what stands in for a recogniser's probability that does not tell it: of a text with a full stop, and without one"""
+COMPLETE = 0.3
+"""the language model's probability of a word that may be a whole message, at least"""
 CAREFUL = 0.55
 """of the way from ``sure_ms`` to ``endpointing_ms`` that a sure end waits if the person has paused and gone on in this
 turn: who tells something longer pauses between sentences, and each of them sounds and reads like an end"""
@@ -117,7 +124,13 @@ class Endpointing:
         return self._limit_s
 
     def wait_s(
-        self, probability: float | None, text: str | None, language: str = "", *, complete: float | None = None
+        self,
+        probability: float | None,
+        text: str | None,
+        language: str = "",
+        *,
+        stop: float | None = None,
+        complete: float | None = None,
     ) -> float:
         """Silence, in s from the last sound, that makes this pause the end of the turn, by what is known now.
 
@@ -126,9 +139,10 @@ class Endpointing:
         :param probability: the turn detector's; None while not known, or without one.
         :param text: of the turn so far; None while not known, "" if nothing was understood.
         :param language: ISO 639-1 of the text; "" if unknown.
+        :param stop: the recogniser's probability that a sentence ends here; None if it does not say.
         :param complete: the language model's probability that a message ends here; None if not known.
         """
-        match judge(probability, text, language, complete=complete):
+        match judge(probability, text, language, stop=stop, complete=complete):
             case Judgement.SURE:
                 paused = self._longest_s >= PAUSED_S
                 return self._sure_s + CAREFUL * (self._likely_s - self._sure_s) if paused else self._sure_s
@@ -155,10 +169,15 @@ class Endpointing:
 
 
 def judge(
-    probability: float | None, text: str | None, language: str = "", *, complete: float | None = None
+    probability: float | None,
+    text: str | None,
+    language: str = "",
+    *,
+    stop: float | None = None,
+    complete: float | None = None,
 ) -> Judgement:
     """What `Endpointing.wait_s` goes by; its parameters."""
-    if clear(probability, text, language):
+    if clear(probability, text, language, stop=stop):
         return Judgement.SURE
     if text is None:
         # No answer can be made without the text, so nothing is lost by not being sure of what will come.
@@ -173,7 +192,7 @@ def judge(
         and (1.0 if complete is None else complete) < HOPELESS
     ):
         return Judgement.UNFINISHED
-    odds = _odds(probability, text, complete)
+    odds = _odds(probability, text, stop, complete)
     doubted = Judgement.DOUBTFUL if odds >= DOUBTFUL else Judgement.UNFINISHED
     # A recogniser that leaves out the full stop heard a voice that goes on; of a word or two it always does.
     stopped = text.endswith(FULL_STOPS) or len(text.split()) <= SHORT_WORDS
@@ -187,24 +206,29 @@ def judge(
     return Judgement.LIKELY if stopped and complete >= WHOLE else doubted
 
 
-def clear(probability: float | None, text: str | None, language: str = "") -> bool:
+def clear(probability: float | None, text: str | None, language: str = "", *, stop: float | None = None) -> bool:
     """Whether sound and words leave no doubt that the turn is over."""
     if probability is None or not text:
         return False
     if unfinished(text, language) or dictated(text, language) or listed(text):
         return False
     # One word alone is what the language model is best at: "However" never is a message.
-    return len(text.split()) > 1 and _odds(probability, text, None) >= CLEAR
+    return len(text.split()) > 1 and _odds(probability, text, stop, None) >= CLEAR
 
 
-def _odds(probability: float | None, text: str, complete: float | None) -> float:
+def _odds(probability: float | None, text: str, stop: float | None, complete: float | None) -> float:
     """Log odds that the turn is over."""
+    if stop is None:
+        stop = STOPPED if text.strip().endswith(FULL_STOPS) else OPEN
+    if len(text.split()) <= SHORT_WORDS:
+        stop = max(stop, SHORT_STOP)
+    sound = _log_odds(0.5 if probability is None else probability)
     if complete is None:
-        complete = PUNCTUATED if text.strip().endswith(FULL_STOPS) else UNPUNCTUATED
+        return SOUND_ALONE * sound + STOP_ALONE * _log_odds(stop) + BIAS_ALONE
     if len(text.split()) == 1 and complete > CONCEIVABLE:
         # "Yes." and "Hello." are answers, but more often in print the beginning of one. "However" never is one.
-        complete = max(complete, PUNCTUATED)
-    return SOUND * _log_odds(0.5 if probability is None else probability) + WORDS * _log_odds(complete) + BIAS
+        complete = max(complete, COMPLETE)
+    return SOUND * sound + STOP * _log_odds(stop) + WORDS * _log_odds(complete) + BIAS
 
 
 def _log_odds(probability: float) -> float:

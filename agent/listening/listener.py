@@ -297,7 +297,7 @@ class Listener:
         """All that was said up to the pause is known."""
         text, language = self._transcriber.text, self._transcriber.language
         said = " ".join(part for part in (*self._said.values(), text) if part)
-        self._pauses.read(said, language)
+        self._pauses.read(said, language, self._transcriber.stop)
         self._post(Transcript(self.speaker, self._utterance, text, language))
 
     def _judged(self, wait_s: float) -> None:

@@ -52,6 +52,7 @@ class Pauses:
         self._asking: asyncio.Task[None] | None = None
         self._probability: float | None = None  # what it said
         self._text: str | None = None
+        self._stop: float | None = None
         self._complete: float | None = None
         self._language = ""
         self._wait_s: float | None = None
@@ -74,7 +75,7 @@ class Pauses:
 
     def began(self, until: int) -> None:
         """A pause was noticed; the last sound ended at this position."""
-        self._until, self._text, self._complete, self._wait_s = until, None, None, None
+        self._until, self._text, self._stop, self._complete, self._wait_s = until, None, None, None, None
         self._judge()
 
     def stir(self, silence_s: float) -> None:
@@ -87,11 +88,11 @@ class Pauses:
     @property
     def undecided(self) -> bool:
         """Sound and words leave it open whether this is the end."""
-        return self._detection is not None and not clear(self._known(), self._text, self._language)
+        return self._detection is not None and not clear(self._known(), self._text, self._language, stop=self._stop)
 
-    def read(self, text: str, language: str) -> None:
-        """All that was said in the turn, now that it is known."""
-        self._text, self._language = text, language
+    def read(self, text: str, language: str, stop: float | None = None) -> None:
+        """All that was said in the turn, now that it is known, and how likely a sentence ends there, 0..1."""
+        self._text, self._language, self._stop = text, language, stop
         self._judge()
 
     def completed(self, probability: float) -> None:
@@ -130,13 +131,13 @@ class Pauses:
         if self._until is None or self._detection is None:
             return
         known = self._known(), self._text, self._language
-        wait_s = self._endpointing.wait_s(*known, complete=self._complete)
+        wait_s = self._endpointing.wait_s(*known, stop=self._stop, complete=self._complete)
         if wait_s != self._wait_s:
             self._wait_s = wait_s
             self._judged(wait_s)
 
     def _end(self) -> None:
-        self._until = self._text = self._complete = self._wait_s = None
+        self._until = self._text = self._stop = self._complete = self._wait_s = None
         self._asked = self._probability = None
         if self._asking is not None:
             self._asking.cancel()

@@ -60,6 +60,8 @@ class Utterance:
     text: str = ""
     """of what follows the parts"""
     language: str = ""
+    stop: float | None = None
+    """how likely a sentence ends there (`Hypothesis`)"""
     decodes: list[Decode] = field(default_factory=list)
 
     @property
@@ -94,6 +96,11 @@ class Transcriber:
     def language(self) -> str:
         """ISO 639-1 of it, "" if unknown."""
         return self._utterance.language
+
+    @property
+    def stop(self) -> float | None:
+        """0..1, how likely a sentence ends where it does so far; None if unknown."""
+        return self._utterance.stop
 
     def knows(self, until: int) -> bool:
         """Whether the speech up to this position is recognised."""
@@ -160,6 +167,7 @@ class Transcriber:
         if failure is None:
             utterance.until, utterance.text = decode.until, found.text
             utterance.language = found.language or utterance.language
+            utterance.stop = found.stop
         elif decode.urgency is Urgency.FINAL:
             utterance.until = decode.until  # as much as will ever be known
         self._report(decode.until, failure)

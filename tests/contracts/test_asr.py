@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import pytest
@@ -51,6 +52,25 @@ def said(text: str) -> F32:
     return to_wave(resample(to_pcm(np.asarray(voice()(text, seed=1), np.float32)), SAMPLE_RATE, EAR_RATE))
 
 
+class Mallinfo2(ctypes.Structure):
+    """glibc's; ``uordblks`` is what its allocator has given away, in bytes."""
+
+    _fields_: ClassVar = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
+
+
+def in_use() -> int:
+    """Bytes that this process has asked for and not given back; skips where no glibc tells."""
+    try:
+        mallinfo2 = ctypes.CDLL("libc.so.6").mallinfo2
+    except (OSError, AttributeError):
+        pytest.skip("this C library does not tell what is in use")
+    mallinfo2.restype = Mallinfo2
+    return int(mallinfo2().uordblks)
+
+
 def noise(seconds: float, dbfs: float) -> F32:
     random = np.random.default_rng(1)
     return (random.standard_normal(int(seconds * EAR_RATE)) * 10 ** (dbfs / 20)).astype(np.float32)
@@ -69,6 +89,29 @@ def test_english_is_understood(asr: Recognizer, prompt: str) -> None:
 def test_short_answers_come_once(asr: Recognizer, text: str) -> None:
     heard = asr.transcribe(said(text), language="en", prompt="")
     assert word_errors(text, heard.text).wrong == 0
+
+
+def test_a_sentence_that_is_broken_off_has_no_sure_full_stop(asr: Recognizer) -> None:
+    wave = said("I would like to book a table for four people.")
+    whole = asr.transcribe(wave, language="en", prompt="").stop
+    if whole is None:
+        pytest.skip("this recogniser does not say how sure it is of a full stop")
+    parts = [
+        asr.transcribe(wave[: int(share * len(wave))], language="en", prompt="").stop or 0.0 for share in (0.3, 0.7)
+    ]
+    assert whole > 0.7 > max(parts)
+
+
+def test_sounds_of_many_lengths_leave_nothing_behind(asr: Recognizer) -> None:
+    """CTranslate2's oneDNN would keep code for each length: 0.6 MB a sound."""
+    wave = said("I would like to book a table for four people, please, and can you tell me when you close?")
+    lengths = np.random.default_rng(0).permutation(np.linspace(0.3, 1.0, 40) * len(wave)).astype(int)
+    for length in lengths[:20]:
+        asr.transcribe(wave[:length], language="en", prompt="")
+    before = in_use()
+    for length in lengths[20:]:
+        asr.transcribe(wave[:length], language="en", prompt="")
+    assert in_use() - before < 4e6
 
 
 @pytest.mark.parametrize("language", ["en", "de", None])

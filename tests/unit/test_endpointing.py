@@ -60,6 +60,18 @@ def test_where_sound_and_words_leave_no_doubt_the_language_model_is_not_asked() 
         assert not clear(0.99, text, "en"), text
 
 
+def test_a_full_stop_that_the_recogniser_was_not_sure_of_proves_nothing() -> None:
+    text = "They have feathers in."
+    assert clear(0.97, text, "en", stop=0.9)
+    assert not clear(0.97, text, "en", stop=0.2)
+    assert judge(0.97, text, "en", stop=0.2, complete=0.001) is Judgement.UNFINISHED
+    assert judge(0.97, "I like it here.", "en", stop=0.2, complete=0.1) is not Judgement.SURE
+
+
+def test_of_a_single_word_no_recogniser_is_sure() -> None:
+    assert judge(0.95, "Hello.", "en", stop=0.3, complete=0.1) is judge(0.95, "Hello.", "en", stop=0.6, complete=0.1)
+
+
 def test_a_question_may_end_in_a_preposition() -> None:
     assert not unfinished("Where does it come from?", "en")
     assert unfinished("It comes from", "en")
@@ -164,7 +176,7 @@ def test_times_that_contradict_each_other_are_refused(order: tuple[int, int, int
 
 def test_who_has_paused_in_this_turn_is_waited_for_longer() -> None:
     rule = Endpointing(sure_ms=300, endpointing_ms=650, limit_ms=1700)
-    sure, likely = (0.97, "What is the capital of France?"), (0.3, "I would like to go there.")
+    sure, likely = (0.97, "What is the capital of France?"), (0.5, "I would like to go there.")
     assert (rule.wait_s(*sure, "en"), rule.wait_s(*likely, "en")) == (0.3, 0.65)
     rule.went_on(0.3)
     assert 0.4 < rule.wait_s(*sure, "en") < 0.65
@@ -176,8 +188,8 @@ def test_who_has_paused_in_this_turn_is_waited_for_longer() -> None:
 
 
 def test_a_text_without_a_full_stop_or_without_words_is_not_likely_the_end() -> None:
-    assert judge(0.9, "avec une autre performance.", "fr", complete=0.25) is Judgement.LIKELY
-    assert judge(0.9, "avec une autre performance", "fr", complete=0.25) is Judgement.DOUBTFUL
+    assert judge(0.6, "avec une autre performance.", "fr", complete=0.25) is Judgement.LIKELY
+    assert judge(0.6, "avec une autre performance", "fr", complete=0.25) is Judgement.DOUBTFUL
     assert judge(0.99, "", "en") is Judgement.UNFINISHED
 
 

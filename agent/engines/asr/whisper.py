@@ -15,6 +15,7 @@ made of fp16 then); 123 MB, 235 after work.
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,12 @@ MOST_PROMPT_TOKENS = 96
 """of the prompt's end; the model takes 223, but each costs time in every pass"""
 UNSPACED = frozenset({"zh", "ja", "yue"})
 """languages that need more tokens a second and no space between pieces"""
+FULL_STOPS = ".?!。？！"
+"""how likely one is at the end tells whether the person has finished; see `agent.listening.endpointing`"""
 _TEXT_CONTEXT = 448
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+# CTranslate2's arithmetic, oneDNN, compiles code for each length of sound and of text, and keeps 1024 pieces of it: a
+# server grew by 200 MB in 500 calls. Compiling them again costs nothing that could be measured.
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class _Heard:
     cut: bool
     """the token limit was reached"""
     tokens: tuple[int, ...]
+    stop: float
+    """probability of a full stop at the end"""
 
     @property
     def circular(self) -> bool:
@@ -163,12 +171,14 @@ class Whisper:
         """
         language = primary(language or self._language)
         texts: list[str] = []
+        stop: float | None = None
         for piece in pieces(wave, WINDOW_S):
             found = self._piece(piece, language, prompt, "transcribe")
             language = found.language
             texts.append(found.text)
+            stop = None if found.heard is None else found.heard.stop
         joint = "" if language in UNSPACED else " "
-        return Hypothesis(joint.join(text for text in texts if text), language or "")
+        return Hypothesis(joint.join(text for text in texts if text), language or "", stop)
 
     def timed(self, wave: F32, *, language: str | None, prompt: str, task: Task) -> TimedHypothesis:
         """Float32 (n,) at EAR_RATE to sentences and words with their times. Blocks.
@@ -272,12 +282,25 @@ class Whisper:
             max_length=min(max(2 * limit, len(start) + limit), _TEXT_CONTEXT),
             return_scores=True,
             return_no_speech_prob=True,
+            return_logits_vocab=True,
         )[0]
         ids: list[int] = result.sequences_ids[0]
         # The score is the mean over the tokens without the end mark, which was scored too.
         logprob = result.scores[0] * len(ids) / (len(ids) + 1)
         most = min(limit, _TEXT_CONTEXT // 2 - 1)
-        return _Heard(tokenizer.decode(ids).strip(), logprob, result.no_speech_prob, len(ids) >= most, tuple(ids))
+        text, stop = tokenizer.decode(ids).strip(), self._stop(ids, result.logits[0], tokenizer)
+        return _Heard(text, logprob, result.no_speech_prob, len(ids) >= most, tuple(ids), stop)
+
+    @staticmethod
+    def _stop(ids: list[int], logits: list[ctranslate2.StorageView], tokenizer: Tokenizer) -> float:
+        """The probability of a full stop as the last token, whether or not it was written."""
+        stops = [token[0] for mark in FULL_STOPS if len(token := tokenizer.encode(mark)) == 1]
+        at = len(ids) - 1 if ids and ids[-1] in stops else len(ids)
+        if at >= len(logits):
+            return 0.0  # cut off in the middle
+        weights = np.asarray(logits[at], dtype=np.float32)
+        weights = np.exp(weights - weights.max())
+        return float(weights[stops].sum() / weights.sum())
 
     def _tokenizer(self, language: str, task: Task = "transcribe") -> Tokenizer:
         with self._lock:
