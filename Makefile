@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMPS := .stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help run install models test fuzz lint bench web clean
+.PHONY: help run install models conformance test fuzz lint bench web clean
 
 help:
 	@echo "make run     install, pull the models, start the server, print its address"
@@ -31,6 +31,16 @@ $(STAMPS)/dev: $(STAMPS)/install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@mkdir -p $(STAMPS) && touch $@
 
+# Other people's clients, for tests/conformance: in environments of their own, since what they need is not what we need.
+$(STAMPS)/conformance: $(BIN)/python tests/conformance/requirements.txt tests/conformance/package-lock.json
+	@echo "Installing the clients that the server is tried with …"
+	@test -x .venv-conformance/bin/python || $(PYTHON) -m venv .venv-conformance
+	@.venv-conformance/bin/python -m pip install --quiet --disable-pip-version-check -r tests/conformance/requirements.txt
+	@if command -v npm >/dev/null; then cd tests/conformance && npm ci --silent --no-audit --no-fund; else echo "npm is not here: the clients in JavaScript are skipped"; fi
+	@mkdir -p $(STAMPS) && touch $@
+
+conformance: $(STAMPS)/conformance
+
 install: $(STAMPS)/install
 
 models: $(STAMPS)/install
@@ -39,7 +49,7 @@ models: $(STAMPS)/install
 run: models
 	@$(BIN)/antiphon serve --port $(PORT)
 
-test: $(STAMPS)/dev models
+test: $(STAMPS)/dev $(STAMPS)/conformance models
 	@$(BIN)/python tests/system_packages.py
 	@$(BIN)/python -m pytest
 
@@ -68,4 +78,4 @@ web:
 	@cd web && npm ci --no-audit --no-fund && npm run build
 
 clean:
-	@rm -rf .venv $(STAMPS) build dist *.egg-info web/node_modules
+	@rm -rf .venv .venv-conformance $(STAMPS) build dist *.egg-info web/node_modules tests/conformance/node_modules

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.engines.protocols import ANY, Scope
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -13,6 +15,8 @@ class Asked:
     """or written: then it is done when all of its text is there"""
     instructions: str | None = None
     """instead of the conversation's; None for those"""
+    scope: Scope = ANY
+    """the tools it may call, and how long it may be"""
 
 
 USUAL = Asked()

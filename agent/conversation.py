@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from agent.asked import USUAL, Asked
 from agent.audio import WIRE_RATE
-from agent.engines.protocols import LanguageModel, Message
+from agent.engines.protocols import Call, CallDelta, Ending, LanguageModel, Message
 from agent.errors import EngineError
 from agent.events import (
     Action,
@@ -39,16 +39,17 @@ from agent.events import (
     SpeechEnded,
     StartDraft,
     StartReply,
+    TimeOut,
     Transcript,
 )
 from agent.history import Entry, History, new_id
 from agent.machine import Machine, Phase
 from agent.metrics import Metrics, Timeline
-from agent.observer import Observer
+from agent.observer import UNKNOWN, Made, Observer
 from agent.overlap import is_echo
 from agent.speaking.clauses import Clause
 from agent.speaking.playout import Heard, Playout, PlayoutClosed, PlayoutWriter
-from agent.speaking.reply import canned, say, think
+from agent.speaking.reply import Part, canned, say, think
 from agent.speaking.voice import Voice
 
 log = logging.getLogger(__name__)
@@ -72,12 +73,19 @@ class Reply:
     number: int
     item_id: str
     timeline: Timeline
+    after: str = ""
+    """id of the history's newest entry when it began; what is typed into it comes behind it"""
     task: asyncio.Task[None] | None = None
     asked: Asked = USUAL
     draft: bool = False
     """nobody knows of it yet"""
-    told: list[str] = field(default_factory=list)
-    """texts of the clauses so far"""
+    told: list[str | CallDelta | Call] = field(default_factory=list)
+    """texts of the clauses so far, and then what it calls"""
+    calls: dict[str, str] = field(default_factory=dict)
+    """the item of each call that was told"""
+    ending: Ending = UNKNOWN
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    """it is no draft any more"""
     written: bool = False
     phrase: Phrase | None = None
     """what it says, if it is no answer"""
@@ -89,6 +97,16 @@ class Reply:
     """what it is spoken through; knows which words are where"""
     truncated: Heard | None = None
     """what the client says that it has played of it, if it stopped it"""
+
+    @property
+    def text(self) -> str:
+        """All that was told to be said."""
+        return "".join(piece for piece in self.told if isinstance(piece, str))
+
+    @property
+    def made(self) -> Made:
+        """What it came to so far."""
+        return Made(self.ending, self.writer.written if self.writer is not None and self.asked.spoken else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +170,10 @@ class Conversation:
         self._spoken: dict[str, PlayoutWriter] = {}  # of the newest answers
         self.usual = Asked()
         """how answers are wanted"""
+        self.reads_along = True
+        """the language models read what is said while it is said"""
         self._asked: Asked | None = None  # how the next one is wanted, if otherwise
+        self._respond: Respond | None = None  # when what is playing has been played
 
     def post(self, event: Event) -> None:
         """Hand in an event; never waits."""
@@ -164,12 +185,16 @@ class Conversation:
         return self._reply is not None and not self._reply.draft
 
     def respond(self, asked: Asked | None = None) -> None:
-        """Answer now.
+        """Answer now. If what precedes a call is still playing, it is not cut by the answer to the call's result.
 
         :param asked: how, if not as usual.
         """
         self._asked = asked
-        self.post(Respond(fresh=asked is not None))
+        wanted, reply = Respond(fresh=asked is not None), self._reply
+        if reply is not None and reply.calls and reply.written and not self.playout.plays_on:
+            self._respond = wanted
+        else:
+            self.post(wanted)
 
     def truncate(self, item_id: str, played_ms: int) -> Heard | None:
         """A client that plays by itself has stopped this answer after so much of it: the rest was not heard.
@@ -247,11 +272,11 @@ class Conversation:
 
     def _read_along(self, said: str, group: asyncio.TaskGroup) -> None:
         """Let the language models read what was said so far; one reading at a time."""
-        if self._prefill is None or self._prefill.done():
+        if self.reads_along and (self._prefill is None or self._prefill.done()):
             self._prefill = group.create_task(self._read(self.history.prompt(said)), name="prefill")
 
     async def _read(self, prompt: Sequence[Message]) -> None:
-        await self._llm.prefill(prompt)
+        await self._llm.prefill(prompt, self.usual.scope)
         if self._reader is not None and self._reader is not self._llm:
             await self._reader.prefill(prompt)
 
@@ -300,13 +325,18 @@ class Conversation:
             case ForgetTurn():
                 self._line.sealed()
                 self._turn_id = ""
+            case TimeOut():
+                self._observer.timed_out(new_id("item"))
             case StartReply():
                 self._answer(action.reply, now, group, self._manners.phrases[Phrase.CUT_IN] if action.cut_in else "")
             case StartDraft():
                 prompt = self.history.prompt(action.text)
                 if self._reader is not None and self._reader is not self._llm:
                     group.create_task(self._judge(self._reader, prompt), name="reader")
-                self._start(action.reply, lambda timeline: self._consider(prompt, timeline), None, group)
+                asked = self.usual
+                self._start(
+                    action.reply, lambda timeline: self._consider(prompt, timeline, asked), None, group, asked=asked
+                )
             case ReleaseDraft():
                 self._release(now)
             case DropDraft():
@@ -329,16 +359,23 @@ class Conversation:
         prompt = self.history.prompt(instructions=asked.instructions)
         language = self.voice.language if asked.spoken else None
         self._start(
-            number, lambda timeline: think(self._llm, prompt, timeline, language, preface), now, group, asked=asked
+            number,
+            lambda timeline: think(self._llm, prompt, timeline, language, preface, asked.scope),
+            now,
+            group,
+            asked=asked,
         )
 
-    async def _consider(self, prompt: Sequence[Message], timeline: Timeline) -> AsyncGenerator[Clause, None]:
+    async def _consider(
+        self, prompt: Sequence[Message], timeline: Timeline, asked: Asked
+    ) -> AsyncGenerator[Part, None]:
         """Answer what may be the whole turn. The model that answers is first asked whether it is, if that is open."""
         if self._reader is self._llm:
             await self._judge(self._llm, prompt)
-        async with aclosing(think(self._llm, prompt, timeline, self.voice.language)) as clauses:
-            async for clause in clauses:
-                yield clause
+        language = self.voice.language
+        async with aclosing(think(self._llm, prompt, timeline, language, scope=asked.scope)) as parts:
+            async for part in parts:
+                yield part
 
     async def _judge(self, reader: LanguageModel, prompt: Sequence[Message]) -> None:
         """Say whether what was said reads like a whole turn."""
@@ -364,7 +401,7 @@ class Conversation:
     def _start(
         self,
         number: int,
-        clauses: Callable[[Timeline], AsyncGenerator[Clause, None]],
+        parts: Callable[[Timeline], AsyncGenerator[Part, None]],
         now: float | None,
         group: asyncio.TaskGroup,
         *,
@@ -378,12 +415,13 @@ class Conversation:
         self._captioned = ""
         reply = self._reply = Reply(number, new_id("item"), timeline, asked=asked, draft=now is None, phrase=phrase)
         writer = reply.writer = self.playout.open(lambda: self.post(ReplyAudible(number)), held=reply.draft)
-        reply.task = group.create_task(self._speak(reply, clauses(timeline), writer), name=f"reply {number}")
+        reply.task = group.create_task(self._speak(reply, parts(timeline), writer), name=f"reply {number}")
         if now is not None:
             self._announce(reply, now)
 
     def _announce(self, reply: Reply, now: float) -> None:
         reply.timeline.endpoint = reply.moved_at = now
+        reply.after = self.history.newest
         self._metrics.turns.inc()
         self._observer.reply_started(reply.item_id, spoken=reply.asked.spoken)
 
@@ -394,11 +432,16 @@ class Conversation:
         reply.draft = False
         self._metrics.drafts.labels("kept").inc()
         self._announce(reply, now)
-        for text in reply.told:
-            self._observer.told(reply.item_id, text)
+        for piece in reply.told:
+            if isinstance(piece, str):
+                self._observer.told(reply.item_id, piece)
         self.playout.release()
+        for piece in reply.told:
+            if not isinstance(piece, str):
+                self._call(reply, piece)
         if reply.written:
-            self._observer.written(reply.item_id)
+            self._observer.written(reply.item_id, reply.made)
+        reply.released.set()
 
     def _drop(self) -> None:
         self._metrics.drafts.labels("wasted").inc()
@@ -409,19 +452,21 @@ class Conversation:
         self._timeline = Timeline(known.speech_end, known.pause, known.transcript, known.judged)
         self._reply = None
 
-    async def _speak(self, reply: Reply, clauses: AsyncGenerator[Clause, None], writer: PlayoutWriter) -> None:
+    async def _speak(self, reply: Reply, parts: AsyncGenerator[Part, None], writer: PlayoutWriter) -> None:
         """The reply's task and its supervisor: a failure becomes an event that the caller hears about."""
         failure: str | None = None
         try:
             if reply.asked.spoken:
-                await say(clauses, self.voice, writer, reply.timeline, lambda text: self._told(reply, text))
+                await say(parts, self.voice, writer, reply.timeline, lambda piece: self._told(reply, piece))
             else:
-                async with aclosing(clauses):
-                    async for clause in clauses:
-                        self._told(reply, clause.text)
+                async with aclosing(parts):
+                    async for part in parts:
+                        self._told(reply, part.text if isinstance(part, Clause) else part)
             reply.written = True
             if not reply.draft:
-                self._observer.written(reply.item_id)
+                self._observer.written(reply.item_id, reply.made)
+            elif any(isinstance(piece, Call) for piece in reply.told):
+                await reply.released.wait()  # there may be nothing to hear of it
         except PlayoutClosed:
             return
         except EngineError as error:
@@ -437,10 +482,28 @@ class Conversation:
             return
         self.post(ReplyDone(reply.number) if failure is None else ReplyFailed(reply.number, failure))
 
-    def _told(self, reply: Reply, text: str) -> None:
-        reply.told.append(text)
-        if not reply.draft:
-            self._observer.told(reply.item_id, text)
+    def _told(self, reply: Reply, piece: str | CallDelta | Call | Ending) -> None:
+        if isinstance(piece, Ending):
+            reply.ending = piece
+            return
+        reply.told.append(piece)
+        if reply.draft:
+            return
+        if isinstance(piece, str):
+            self._observer.told(reply.item_id, piece)
+        else:
+            self._call(reply, piece)
+
+    def _call(self, reply: Reply, piece: CallDelta | Call) -> None:
+        """Tell of a call, and remember it when it is whole: its result may come before the reply is played."""
+        item_id = reply.calls.setdefault(piece.id, new_id("item"))
+        if isinstance(piece, CallDelta):
+            self._observer.calling(item_id, piece)
+            return
+        if reply.text.strip() and self.history.find(reply.item_id) is None:
+            self.history.add(Entry(reply.item_id, "assistant", reply.text.strip()))
+        self.history.add(Entry(item_id, "assistant", "", call=piece))
+        self._observer.called(item_id, piece)
 
     def _cut(self, action: Cut, now: float) -> None:
         """Silence first, cancel second, account third."""
@@ -449,7 +512,7 @@ class Conversation:
         if self._reply is None:
             return
         if self.playout.plays_on and self._reply.written and not action.by_speech:
-            heard = Heard("".join(self._reply.told).strip(), heard.samples, complete=True)
+            heard = Heard(self._reply.text.strip(), heard.samples, complete=True)
         if self._reply.task is not None:
             self._reply.task.cancel()  # not awaited: a stuck engine must not deafen us
         self._reply.timeline.cut = now
@@ -477,23 +540,36 @@ class Conversation:
         assert reply is not None
         self._reply = None
         if not reply.asked.spoken:
-            heard = Heard("".join(reply.told).strip(), 0, complete=cut_by_speech is None)
+            heard = Heard(reply.text.strip(), 0, complete=cut_by_speech is None)
         heard = reply.truncated or heard
         if reply.writer is not None:
             self._spoken[reply.item_id] = reply.writer
             while len(self._spoken) > TRUNCATABLE:
                 del self._spoken[next(iter(self._spoken))]
         self._captioned = heard.text
-        if heard.text and (reply.phrase is None or reply.phrase in REMEMBERED):
-            self.history.add(Entry(reply.item_id, "assistant", heard.text, complete=heard.complete and failure is None))
+        complete = heard.complete and failure is None
+        if self.history.find(reply.item_id) is not None:
+            self.history.replace(reply.item_id, heard.text, complete=complete)
+        elif heard.text and (reply.phrase is None or reply.phrase in REMEMBERED):
+            known = not reply.after or self.history.find(reply.after) is not None
+            entry = Entry(reply.item_id, "assistant", heard.text, complete=complete)
+            self.history.add(entry, reply.after if known else None)
         if reply.timeline.cut is None:
             reply.timeline.done = now
         self._metrics.observe(reply.timeline)
         stages = " ".join(f"{name}_ms={ms}" for name, ms in reply.timeline.since_speech_end().items())
         log.info("turn reply=%d heard_all=%s failed=%s %s", reply.number, heard.complete, failure is not None, stages)
         self._observer.reply_ended(
-            reply.item_id, heard, cut_by_speech=cut_by_speech, failure=failure, timeline=reply.timeline
+            reply.item_id,
+            heard,
+            cut_by_speech=cut_by_speech,
+            failure=failure,
+            timeline=reply.timeline,
+            made=reply.made,
         )
+        respond, self._respond = self._respond, None
+        if respond is not None and cut_by_speech is None and failure is None:
+            self.post(respond)
 
     def _heard(self) -> Heard:
         return self.playout.heard(self._delay_samples())

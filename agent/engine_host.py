@@ -9,10 +9,11 @@ GET /about                                                      what the engines
 POST /asr?language&prompt   float32 at EAR_RATE                 ``{"text", "language", "stop"}``
 POST /turn                  float32 at EAR_RATE                 ``{"finished"}``
 POST /tts                   ``{"text", "voice", "language"}``   int16 as it is made
-POST /{llm,reader}/warm     ``[{"role", "text"}, …]``           ``{}``
+POST /{llm,reader}/warm     ``[{"role", "text", …}, …]``        ``{}``
 POST /{llm,reader}/prefill  the same                            ``{}``
 POST /{llm,reader}/ends     the same                            ``{"ends"}``
-POST /llm/reply             the same                            lines ``{"delta"}``; ``{"error"}`` where it breaks off
+POST /llm/reply             ``{"messages", "most_tokens"}``     lines ``{"delta"}``, then ``{"ending"}``; or
+                                                                ``{"error"}`` where it breaks off
 ==========================  ==================================  ====================================================
 
 An engine that fails is answered with status 500 and ``{"error": {"engine", "stage", "message"}}``.
@@ -26,12 +27,13 @@ from contextlib import aclosing
 from dataclasses import asdict
 from itertools import product
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 from aiohttp import web
 
 from agent.audio import F32
-from agent.engines.protocols import LanguageModel, Message, Recognizer
+from agent.engines.protocols import Call, Ending, LanguageModel, Message, Recognizer, Scope
 from agent.engines.shared import About
 from agent.engines.threads import call, iterate
 from agent.errors import EngineError
@@ -54,6 +56,7 @@ class _Host:
             asr_languages=_languages(models.hearing.asr),
             tts_rate=models.voice.rate,
             tts_languages=sorted(models.voice.tts.languages),
+            tts_voices=list(models.voice.tts.voices),
             turn_seconds=detection.detector.seconds if detection else 0.0,
             reader=models.reader is not None and models.reader is not models.llm,
         )
@@ -91,7 +94,9 @@ class _Host:
         response = web.StreamResponse()
         chunks = iterate(
             voice.threads,
-            lambda: voice.tts.speak(asked["text"], voice=asked["voice"], language=asked["language"]),
+            lambda: voice.tts.speak(
+                asked["text"], voice=asked["voice"], language=asked["language"], speed=asked["speed"]
+            ),
         )
         async with aclosing(chunks):
             first = await anext(chunks, None)  # an engine that fails at once still can say so
@@ -112,13 +117,15 @@ class _Host:
         return web.json_response({})
 
     async def _reply(self, request: web.Request) -> web.StreamResponse:
-        messages = _messages(await request.json())
+        asked = await request.json()
+        scope = Scope(most_tokens=asked["most_tokens"])
         response = web.StreamResponse()
         await response.prepare(request)
         try:
-            async with aclosing(self._models.llm.reply(messages)) as deltas:
-                async for delta in deltas:
-                    await response.write(json.dumps({"delta": delta}).encode() + b"\n")
+            async with aclosing(self._models.llm.reply(_messages(asked["messages"]), scope)) as pieces:
+                async for piece in pieces:
+                    told = {"ending": asdict(piece)} if isinstance(piece, Ending) else {"delta": piece}
+                    await response.write(json.dumps(told).encode() + b"\n")
         except EngineError as error:
             await response.write(json.dumps(_told(error)).encode() + b"\n")
         await response.write_eof()
@@ -146,8 +153,8 @@ def _told(error: EngineError) -> dict[str, dict[str, str]]:
     return {"error": {"engine": error.engine, "stage": error.stage, "message": message}}
 
 
-def _messages(body: list[dict[str, str]]) -> list[Message]:
-    return [Message(role=one["role"], text=one["text"]) for one in body]  # type: ignore[arg-type]
+def _messages(body: list[dict[str, Any]]) -> list[Message]:
+    return [Message(**{**one, "calls": tuple(Call(**call) for call in one["calls"])}) for one in body]
 
 
 async def _wave(request: web.Request) -> F32:

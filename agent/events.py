@@ -203,6 +203,11 @@ class ForgetTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeOut:
+    """Nobody has said anything for so long that the silence is a turn of its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartReply:
     """Answer the history as it stands."""
 
@@ -279,6 +284,7 @@ Action = (
     OpenTurn
     | CloseTurn
     | ForgetTurn
+    | TimeOut
     | StartReply
     | StartDraft
     | ReleaseDraft

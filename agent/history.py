@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Literal
 
-from agent.engines.protocols import Message
+from agent.engines.protocols import Call, Message
 
 EMBEDDED_CHARS = 1_600
 """About 400 tokens of English. With 600 a token costs SmolLM2 on one thread 18 ms instead of 12, with 1500 27; and what
@@ -29,11 +28,20 @@ class Entry:
 
     id: str
     """the item's id on the wire"""
-    role: Literal["user", "assistant", "system"]
+    role: Literal["user", "assistant", "system", "tool"]
     text: str
-    """what was said; of an answer, what reached the ear"""
+    """what was said; of an answer, what reached the ear; of a tool, its result"""
     complete: bool = True
     """false for an answer that was cut off"""
+    call: Call | None = None
+    """what an answer wanted called, instead of a text"""
+    call_id: str = ""
+    """of a tool: the call whose result it is"""
+
+    @property
+    def size(self) -> int:
+        """Characters of the prompt."""
+        return max(1, len(self.text) + (len(self.call.arguments) if self.call is not None else 0))
 
 
 class History:
@@ -52,6 +60,11 @@ class History:
         """All entries, oldest first."""
         return tuple(self._entries)
 
+    @property
+    def newest(self) -> str:
+        """The newest entry's id; "" if there is none."""
+        return self._entries[-1].id if self._entries else ""
+
     def add(self, entry: Entry, after: str | None = None) -> None:
         """Append an entry. Past the budget the oldest half goes at once, so that the prompt's beginning then stays
         the same for many turns.
@@ -62,7 +75,7 @@ class History:
         if after is not None:
             place = next((n + 1 for n, each in enumerate(self._entries) if each.id == after), 0)
         self._entries.insert(place, entry)
-        total = sum(len(entry.text) for entry in self._entries)
+        total = sum(entry.size for entry in self._entries)
         if total > self._budget_chars:
             self._forget(total)
 
@@ -87,17 +100,50 @@ class History:
         :param instructions: instead of the conversation's.
 
         Contributions of one side in a row become one message: a turn that was merged after a false end reads
-        as it was meant.
+        as it was meant. Servers refuse a call without its result right behind it: a result is moved there, and what
+        has no other half is left out.
         """
         system = self.instructions if instructions is None else instructions
         messages = [Message("system", system)] if system else []
         entries = [*self._entries, Entry("", "user", draft)] if draft else self._entries
-        for role, group in groupby(entries, key=lambda entry: entry.role):
-            said = " ".join(entry.text + ("" if entry.complete else CUT_MARK) for entry in group if entry.text)
-            if said:
-                messages.append(Message(role, said))
-        return messages
+        results = self._results()
+        owed: list[Message] = []  # results of the calls of the newest message
+        for entry in entries:
+            if entry.call is not None and entry.id in results:
+                if not (messages and messages[-1].role == "assistant"):
+                    messages.append(Message("assistant", ""))
+                messages[-1] = replace(messages[-1], calls=(*messages[-1].calls, entry.call))
+                owed.append(Message("tool", results[entry.id], call_id=entry.call.id))
+            elif entry.role == "tool":
+                messages += owed  # what is called after a result was known is another message
+                owed = []
+            elif entry.text:
+                said = entry.text + ("" if entry.complete else CUT_MARK)
+                if messages and messages[-1].role == entry.role and not owed and (len(messages) > 1 or not system):
+                    messages[-1] = replace(messages[-1], text=f"{messages[-1].text} {said}")
+                else:
+                    messages += owed
+                    owed = []
+                    messages.append(Message(entry.role, said))
+        return messages + owed
+
+    def _results(self) -> dict[str, str]:
+        """The newest result of each call that has one, by the call's entry."""
+        results: dict[str, str] = {}
+        calls: dict[str, str] = {}
+        for entry in self._entries:
+            if entry.call is not None:
+                calls[entry.call.id] = entry.id
+            elif entry.role == "tool" and entry.call_id in calls:
+                results[calls[entry.call_id]] = entry.text
+        return results
 
     def _forget(self, total: int) -> None:
-        while len(self._entries) > 1 and (total > self._budget_chars // 2 or self._entries[0].role != "user"):
-            total -= len(self._entries.pop(0).text)
+        """The oldest go; but the newest turn stays, with what was called for it, if that is not too much."""
+        newest = len(self._entries) - 1
+        last = max((n for n, entry in enumerate(self._entries) if entry.role == "user"), default=newest)
+        if sum(entry.size for entry in self._entries[last:]) > 2 * self._budget_chars:
+            last = newest
+        while last > 0 and (total > self._budget_chars // 2 or self._entries[0].role != "user"):
+            total -= self._entries.pop(0).size
+            last -= 1

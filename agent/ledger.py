@@ -42,6 +42,8 @@ class Patience:
     """s after which somebody who does not pause is cut in on; 0 for never"""
     reprompt_s: float = 0.0
     """s of silence on the line after which the person is asked whether they are there; 0 for never"""
+    timeout_s: float = 0.0
+    """the same, where a client has set it: then the silence is a turn of its own. 0 for never"""
     most_reprompts: int = 2
     """that are asked in a row"""
     drafts: bool = True
@@ -186,6 +188,14 @@ class Ledger:
         """A client has ended the turn, all of it is known, and nobody has asked for an answer."""
         return self._committing and not self._due and not self._unheard
 
+    def button_down(self) -> bool:
+        """In push to talk nobody has said yet that the turn is over."""
+        return self.patience.manual and not self._committing and not self._due
+
+    def unanswering(self) -> bool:
+        """Whatever is said, nobody answers by himself."""
+        return not self.patience.answers
+
     def worth_a_draft(self) -> bool:
         """All that was said is known, and its answer is not being prepared yet."""
         if not (self.patience.drafts and self.patience.answers) or self._due or self._draft is not None:
@@ -256,3 +266,7 @@ class Ledger:
     def line_is_dead(self) -> bool:
         """The person is silent, and has not been asked often enough yet."""
         return self._reprompts < self.patience.most_reprompts
+
+    def timed_out(self) -> bool:
+        """The same, and a client has set how long that takes."""
+        return bool(self.patience.timeout_s) and self.line_is_dead()

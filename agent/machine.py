@@ -44,6 +44,7 @@ from agent.events import (
     SpeechStarted,
     StartDraft,
     StartReply,
+    TimeOut,
     Transcript,
 )
 from agent.ledger import Ledger, Patience
@@ -176,6 +177,7 @@ class Machine(Ledger):
     def answer(self, event: Event) -> list[Action]:
         """Start a reply, or let go of the one that was drafted for just this turn."""
         self._unanswered = False
+        self._reprompts = 0
         fresh, self._fresh = self._fresh, False
         if self._draft == self._closed and not fresh:
             self._draft = None
@@ -210,6 +212,10 @@ class Machine(Ledger):
         self._reprompts += 1
         return self._say(Phrase.REPROMPT, Interruption.CUT)
 
+    def time_out(self, event: Event) -> list[Action]:
+        """The same, after the silence itself was made a turn."""
+        return [TimeOut(), *self.reprompt(event)]
+
     def apologise(self, _: Event) -> list[Action]:
         """Say that something failed."""
         self._unanswered = False
@@ -223,8 +229,9 @@ class Machine(Ledger):
 
     def idle(self, _: Event) -> list[Action]:
         """Nobody speaks; ask after a while, if that is wanted."""
-        if self.patience.reprompt_s:
-            self.deadline = self.now + self.patience.reprompt_s
+        wait_s = self.patience.timeout_s or self.patience.reprompt_s
+        if wait_s:
+            self.deadline = self.now + wait_s
         return []
 
     def _say(self, phrase: Phrase, policy: Interruption) -> list[Action]:
@@ -325,7 +332,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
         note(I, M.ignore, when=M.interruptible),
         *stay(I),
     ),
-    (I, HearingFailed): stay(I),
+    (I, HearingFailed): (note(I, M.commit, when=M.committed), *stay(I)),
     (I, Greet): (go(T, M.greet),),
     (I, Respond): (go(T, M.close, M.answer),),
     (I, Commit): (note(I, M.wait_for_words, when=M.unheard), note(I, M.commit)),
@@ -335,7 +342,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (I, ReplyStarved): stay(I),
     (I, ReplyDone): stay(I),
     (I, ReplyFailed): stay(I),
-    (I, Deadline): (go(T, M.reprompt, when=M.line_is_dead), go(I)),
+    (I, Deadline): (go(T, M.time_out, when=M.timed_out), go(T, M.reprompt, when=M.line_is_dead), go(I)),
     #
     (H, SpeechStarted): stay(H),
     (H, SpeechEnded): (go(P, M.wait_for_end),),
@@ -366,7 +373,12 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
         go(I, M.close, M.idle, when=M.due_nothing),
         go(P, M.wait_for_end, M.draft),  # words that come late are judged, too, before they are answered
     ),
-    (P, HearingFailed): (go(T, M.drop, M.close, M.apologise),),
+    (P, HearingFailed): (
+        go(I, M.drop, M.close, M.idle, when=M.committed),
+        note(P, when=M.button_down),
+        go(I, M.drop, M.close, M.idle, when=M.unanswering),
+        go(T, M.drop, M.close, M.apologise),
+    ),
     (P, Greet): stay(P),
     (P, Respond): (go(P, M.wait_for_text, when=M.unheard), go(T, M.close, M.answer)),
     (P, Commit): (
@@ -405,7 +417,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
         note(T, M.ignore, when=M.interruptible),
         *stay(T),
     ),
-    (T, HearingFailed): stay(T),
+    (T, HearingFailed): (note(T, M.commit, when=M.committed), *stay(T)),
     (T, Greet): stay(T),
     (T, Respond): (go(T, M.cut, M.close, M.answer),),
     (T, Commit): (note(T, M.wait_for_words, when=M.unheard), note(T, M.commit)),
@@ -427,7 +439,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
         note(S, M.ignore, when=M.interruptible),
         *stay(S),
     ),
-    (S, HearingFailed): stay(S),
+    (S, HearingFailed): (note(S, M.commit, when=M.committed), *stay(S)),
     (S, Greet): stay(S),
     (S, Respond): (go(T, M.cut, M.close, M.answer),),
     (S, Commit): (note(S, M.wait_for_words, when=M.unheard), note(S, M.commit)),
@@ -453,7 +465,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
         go(S, M.ignore, M.resume, when=M.meant_nothing),  # a cough, a "mhm", our own echo
         *stay(Y),
     ),
-    (Y, HearingFailed): (go(S, M.resume, when=M.meant_nothing), *stay(Y)),
+    (Y, HearingFailed): (note(Y, M.commit, when=M.committed), go(S, M.resume, when=M.meant_nothing), *stay(Y)),
     (Y, Greet): stay(Y),
     (Y, Respond): (go(T, M.cut, M.close, M.answer),),
     (Y, Commit): (note(Y, M.wait_for_words, when=M.unheard), note(Y, M.commit)),

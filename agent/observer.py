@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
+from agent.engines.protocols import Call, CallDelta, Ending
 from agent.machine import Phase
 from agent.metrics import Timeline
 from agent.speaking.playout import Heard
+
+UNKNOWN = Ending()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an answer came to."""
+
+    ending: Ending = UNKNOWN
+    """as the language model told it; of one that broke off or was cut, nothing is known"""
+    samples: int = 0
+    """at WIRE_RATE, of its voice"""
+
+
+NOTHING = Made()
 
 
 class Observer(Protocol):
@@ -24,6 +41,9 @@ class Observer(Protocol):
     def turn_closed(self, item_id: str, text: str, at: float) -> None:
         """The person's turn is over. "" if nothing was said. ``at`` in media s."""
 
+    def timed_out(self, item_id: str) -> None:
+        """Nobody has said anything for so long that the silence is a turn: ``item_id``."""
+
     def hearing_failed(self, item_id: str, message: str) -> None:
         """The open turn could not be recognised."""
 
@@ -33,7 +53,13 @@ class Observer(Protocol):
     def told(self, item_id: str, text: str) -> None:
         """This clause of the answer went to the TTS."""
 
-    def written(self, item_id: str) -> None:
+    def calling(self, call_item: str, delta: CallDelta) -> None:
+        """More of a call that the answer makes, after all of its text; ``call_item`` is the call's own id."""
+
+    def called(self, call_item: str, call: Call) -> None:
+        """A call is complete."""
+
+    def written(self, item_id: str, made: Made = NOTHING) -> None:
         """All of the answer is made; it may still be playing."""
 
     def audible(self, item_id: str) -> None:
@@ -43,7 +69,14 @@ class Observer(Protocol):
         """This much of the answer has reached the ear."""
 
     def reply_ended(
-        self, item_id: str, heard: Heard, *, cut_by_speech: bool | None, failure: str | None, timeline: Timeline
+        self,
+        item_id: str,
+        heard: Heard,
+        *,
+        cut_by_speech: bool | None,
+        failure: str | None,
+        timeline: Timeline,
+        made: Made = NOTHING,
     ) -> None:
         """The answer is over.
 

@@ -18,7 +18,7 @@ import numpy as np
 from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, AudioChunk, Resampler
 from agent.conversation import Conversation, Line, Manners
 from agent.engines.protocols import LanguageModel
-from agent.errors import EngineError
+from agent.errors import EngineError, SignalingError
 from agent.events import Greet, Interruption, Phrase
 from agent.history import EMBEDDED_CHARS, SERVER_CHARS, History
 from agent.ledger import Patience
@@ -26,6 +26,7 @@ from agent.listening.endpointing import Endpointing
 from agent.listening.listener import Ears, Hearing, Listener
 from agent.machine import Machine, Phase
 from agent.metrics import Metrics
+from agent.realtime.config import SESSION_S
 from agent.realtime.session import Session
 from agent.settings import Settings
 from agent.speaking.client_playout import ClientPlayout
@@ -33,6 +34,7 @@ from agent.speaking.playout import Playout
 from agent.speaking.spoken import spoken
 from agent.speaking.voice import Voice
 from agent.transports.base import Connection
+from agent.transports.socket import SocketLine
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ REST_TICKS = 20
 """How long the tick sleeps at most while all is silent: a client hears of us every 400 ms."""
 GOODBYE_TAIL = WIRE_RATE // 2
 """samples of silence after a goodbye, while its last words are under way"""
+MOST_ATTACHED = 8
+"""further clients of one call"""
 WATCH_TICKS = 5
 """Captions follow the voice, and the watchdog looks, every 100 ms."""
 
@@ -76,15 +80,26 @@ class Room:
     ) -> None:
         self.call_id = call_id
         limits = settings.limits
-        self._longest_s = min((most for most in (most_s, limits.longest_s) if most), default=math.inf)
+        self._longest_s = min(most for most in (most_s, limits.longest_s, SESSION_S) if most)
         self._voice = models.voice
         self._leaving = ""
+        self._llm = models.llm
+        self._attached = 0
+        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._line = line
         self._settings = settings
         self._metrics = metrics
         default_chars = SERVER_CHARS if settings.llm.url else EMBEDDED_CHARS
         history = History(settings.agent.instructions, settings.llm.history_chars or default_chars)
-        self._session = Session(line, history, settings, models.hearing.asr.knows, extensions=extensions, given=session)
+        self._session = Session(
+            line,
+            history,
+            settings,
+            models.hearing.asr.knows,
+            extensions=extensions,
+            given=session,
+            longest_s=self._longest_s,
+        )
         turn = settings.turn
         machine = self._machine = Machine(
             patience(settings),
@@ -129,7 +144,8 @@ class Room:
                     group.create_task(self._conversation.run(), name=f"conversation {self.call_id}"),
                     group.create_task(self._listener.run(self._sound()), name=f"ear {self.call_id}"),
                     group.create_task(
-                        self._session.run(self._conversation, self._listener), name=f"session {self.call_id}"
+                        self._session.run(self._conversation, self._listener, self._llm),
+                        name=f"session {self.call_id}",
                     ),
                     group.create_task(self._greet(), name=f"greeting {self.call_id}"),
                     group.create_task(self._line.watch(), name=f"line {self.call_id}"),
@@ -137,12 +153,14 @@ class Room:
                 reason = await self._until_gone()
                 for part in parts:
                     part.cancel()
-            if self._leaving:
+            if self._leaving and not self._line.plays_itself and not self._session.listens_only:
                 await self._say_goodbye()
         except* Exception:  # this room's end, and no other's
             reason = "failed"
             log.exception("call failed call=%s", self.call_id)
         finally:
+            if not self._over.done():
+                self._over.set_result(reason)
             await self._line.close(reason)
             self._metrics.calls.dec()
             self._metrics.calls_total.labels(reason).inc()
@@ -154,6 +172,35 @@ class Room:
     def hang_up(self, reason: str) -> None:
         """End the call from our side."""
         self._line.hang_up(reason)
+
+    async def attach(self, line: SocketLine, *, extensions: bool) -> None:
+        """Serve a further client of this call; returns when it is gone, or the call is over.
+
+        :param extensions: it wants `antiphon.*` events.
+        :raises SignalingError: 429 if the call has as many as it may.
+        """
+        if self._attached >= MOST_ATTACHED:
+            raise SignalingError(429, f"This call has {MOST_ATTACHED} further clients already.", code="call_limit")
+        self._attached += 1
+        reason = "failed"
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = [
+                    group.create_task(line.watch(), name=f"further client's line {self.call_id}"),
+                    group.create_task(
+                        self._session.attend(line, extensions=extensions), name=f"further client {self.call_id}"
+                    ),
+                ]
+                gone = group.create_task(line.closed(), name=f"until it is gone {self.call_id}")
+                await asyncio.wait({gone, self._over}, return_when=asyncio.FIRST_COMPLETED)
+                reason = self._over.result() if self._over.done() else gone.result()
+                for part in (*parts, gone):
+                    part.cancel()
+        except* Exception:  # this client's end, and not the call's
+            log.exception("a further client failed call=%s", self.call_id)
+        finally:
+            self._attached -= 1
+            await line.close(reason)
 
     async def greet_again(self) -> None:
         """The client has come back over another connection: tell it what it may have forgotten."""
@@ -209,6 +256,7 @@ class Room:
                 if self._machine.phase is not Phase.IDLE:
                     active = loop.time()
                 if loop.time() - began > self._longest_s:
+                    self._session.expire()
                     self.leave("longest call")
                 if limits.idle_s and loop.time() - active > limits.idle_s:
                     self.leave("idle")
@@ -221,7 +269,7 @@ class Room:
 
     async def _greet(self) -> None:
         """Speak first, as soon as the line is open, if there is something to say."""
-        if self._settings.agent.greeting:
+        if self._settings.agent.greeting and not self._session.listens_only:
             await self._line.connected.wait()
             with suppress(TimeoutError):  # a client without a channel is greeted, too
                 async with asyncio.timeout(CHANNEL_S):

@@ -235,12 +235,26 @@ class Worker:
         """
         self._ready_or_raise()
         assert self._group is not None
-        room = self._room(call_id, SocketLine(socket), extensions, session, most_s)
+        try:
+            room = self._room(call_id, SocketLine(socket), extensions, session, most_s)
+        except RequestError as error:
+            raise SignalingError(400, str(error), code=error.code, param=error.param) from error
         call = self._group.create_task(self._run(room), name=f"call {call_id}")
         try:
             await asyncio.shield(call)
         finally:
             room.hang_up("client gone")
+
+    async def attach(self, call_id: str, socket: Socket, *, extensions: bool) -> None:
+        """A further client of a call, over a WebSocket; returns when it is gone, or the call is over.
+
+        :param extensions: send it `antiphon.*` events.
+        :raises SignalingError: 404 if there is no such call, 429 if it has as many clients as it may.
+        """
+        room = self._rooms.get(call_id)
+        if room is None:
+            raise no_such_call(call_id)
+        await room.attach(SocketLine(socket), extensions=extensions)
 
     def _ready_or_raise(self) -> None:
         if self._models is None or self._group is None or not self.ready.is_set():

@@ -11,6 +11,9 @@ from agent.errors import SignalingError
 from signaling.body import json_of
 from signaling.tokens import LONGEST_S, SHORTEST_S, USUAL_S, Role, Tokens
 
+OBJECTS = {"realtime": "realtime.session", "transcription": "realtime.transcription_session"}
+"""a session's type, and what it is as an object"""
+
 
 class Expiry(BaseModel):
     """From when on the token starts no call."""
@@ -48,9 +51,14 @@ def add_client_secrets(app: web.Application, tokens: Tokens) -> None:
             first = error.errors()[0]
             param = ".".join(str(part) for part in first["loc"])
             raise SignalingError(400, f"{param}: {first['msg']}.", code="invalid_value", param=param) from error
+        kind = wanted.session.get("type", "realtime")
+        if not isinstance(kind, str) or kind not in OBJECTS:
+            message = f"session.type must be one of {', '.join(OBJECTS)}."
+            raise SignalingError(400, message, code="invalid_value", param="session.type")
         value, expires_at = tokens.issue(
             seconds=wanted.expires_after.seconds, session=wanted.session, **wanted.antiphon.model_dump()
         )
-        return web.json_response({"value": value, "expires_at": expires_at, "session": wanted.session})
+        session = {"type": kind, "object": OBJECTS[kind], **wanted.session}
+        return web.json_response({"value": value, "expires_at": expires_at, "session": session})
 
     app.router.add_post("/v1/realtime/client_secrets", create)

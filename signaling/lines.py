@@ -55,6 +55,10 @@ class Lines:
                 )
         self._calls[call_id] = origin
 
+    def origin(self, call_id: str) -> Origin | None:
+        """Where a call comes from, or None if there is no such call."""
+        return self._calls.get(call_id)
+
     def end(self, call_id: str) -> None:
         """The call is over, or was refused."""
         self._calls.pop(call_id, None)

@@ -284,6 +284,15 @@ class Processes:
         finally:
             chosen.calls.discard(call_id)
 
+    async def attach(self, call_id: str, socket: Socket, *, extensions: bool) -> None:
+        """A further client of a call, in the process that holds it.
+
+        :raises SignalingError: 404 if there is no such call, 503 if its process has ended.
+        """
+        path = f"/v1/realtime?call_id={call_id}" + ("&extensions=antiphon" if extensions else "")
+        async with self._holder(call_id).connect(path, {}) as inner:
+            await _pass_on(socket, inner)
+
     async def hang_up(self, call_id: str) -> bool:
         """End a call; false if no process has one of this id."""
         with suppress(SignalingError):

@@ -1,4 +1,8 @@
-"""`GET /v1/realtime`: a conversation over a WebSocket, its sound inside its events."""
+"""`GET /v1/realtime`: a conversation over a WebSocket, its sound inside its events; or a further client of one.
+
+With ``?intent=transcription`` it only listens. With ``?call_id=rtc_…`` the WebSocket is one more client of a call that
+is running, whatever that call's own transport is: it hears of everything, and may ask for everything.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import secrets
 
 from aiohttp import WSMsgType, web
 
-from agent.errors import SignalingError
+from agent.errors import SignalingError, no_such_call
 from signaling.calls import CALL_ID, MOST_S
 from signaling.door import GRANT
 from signaling.lines import Lines, Origin
@@ -70,14 +74,18 @@ class Sockets:
         """Hold a conversation until one side ends it."""
         if not is_upgrade(request):
             raise SignalingError(426, "This is a WebSocket; connect with a client that speaks it.", code="upgrade")
+        if "call_id" in request.query:
+            return await self._attach(request, request.query["call_id"])
         grant = request[GRANT]
-        if not MODELS.fullmatch(request.query.get("model", "")):
+        listens = request.query.get("intent") == "transcription"
+        if not listens and not MODELS.fullmatch(request.query.get("model", "")):
             raise SignalingError(404, f"There is no model {request.query['model'][:60]!r}.", code="invalid_model")
         call_id = request.headers.get(CALL_ID, "") if self._inside else f"rtc_{secrets.token_hex(12)}"
         self._lines.begin(call_id, Origin(grant.who, request.remote or ""))
         try:
             socket = await accepted(request)
-            session = json.dumps(dict(grant.session))
+            kind = {"type": "transcription"} if listens else {}
+            session = json.dumps({**grant.session, **kind})
             most_s = 60 * grant.most_minutes
             if self._inside:
                 session, most_s = await socket.receive_str(), float(request.headers.get(MOST_S, "0"))
@@ -90,6 +98,19 @@ class Sockets:
                 await refuse(socket, error)
         finally:
             self._lines.end(call_id)
+        return socket
+
+    async def _attach(self, request: web.Request, call_id: str) -> web.WebSocketResponse:
+        """One more client of a running call: for who began it, or has a key of the server's."""
+        grant, origin = request[GRANT], self._lines.origin(call_id)
+        if origin is None or not (grant.server or grant.who == origin.who):
+            raise no_such_call(call_id)  # who may not know does not learn that there is one
+        socket = await accepted(request)
+        extensions = request.query.get("extensions") == "antiphon"
+        try:
+            await self._worker.attach(call_id, AiohttpSocket(socket), extensions=extensions)
+        except SignalingError as error:
+            await refuse(socket, error)
         return socket
 
 

@@ -72,6 +72,14 @@ class AgentWorker(Protocol):
         """
         ...
 
+    async def attach(self, call_id: str, socket: Socket, *, extensions: bool) -> None:
+        """A further client of a call, over a WebSocket; returns when it is gone, or the call is over.
+
+        :param extensions: send it `antiphon.*` events.
+        :raises SignalingError: 404 if there is no such call, 429 if it has as many clients as it may.
+        """
+        ...
+
     async def hang_up(self, call_id: str) -> bool:
         """End a call; false if there is none of this id."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import Field, TypeAdapter
 
 from agent.asked import USUAL
+from agent.engines.protocols import ANY, Ending, Message, Piece, Scope
 from agent.history import History
 from agent.ledger import Patience
 from agent.machine import Machine
@@ -50,8 +51,27 @@ async def told(messages: Iterable[str], settings: Settings = UNLIMITED, *, reply
     return [read(text) for text in line.sent]
 
 
-def nobody(*, replying: bool = False) -> tuple[Any, Any]:
-    """A conversation and a listener to which everything may be said."""
+class Agreeing:
+    """A language model that says the same to everything."""
+
+    async def reply(self, messages: Sequence[Message], scope: Scope = ANY) -> AsyncGenerator[Piece, None]:
+        """Yes."""
+        yield "Yes."
+        yield Ending()
+
+
+class Mute:
+    """A voice of one kind, in which nothing is said."""
+
+    language = "en"
+
+    def like(self, name: str, speed: float) -> Mute:
+        """Itself."""
+        return self
+
+
+def nobody(*, replying: bool = False) -> tuple[Any, Any, Any]:
+    """A conversation, a listener and a language model to which everything may be said."""
     conversation = SimpleNamespace(
         machine=Machine(Patience()),
         replying=replying,
@@ -59,8 +79,12 @@ def nobody(*, replying: bool = False) -> tuple[Any, Any]:
         respond=lambda _: None,
         truncate=lambda *_: None,
         usual=USUAL,
+        reads_along=True,
+        voice=Mute(),
+        history=History(""),
     )
-    return conversation, SimpleNamespace(expect=lambda _: None, finish=lambda: None, be_patient=lambda *_: None)
+    listener = SimpleNamespace(expect=lambda _: None, finish=lambda: None, be_patient=lambda *_: None, heard_s=0.0)
+    return conversation, listener, Agreeing()
 
 
 def session(line: Any, settings: Settings = UNLIMITED) -> Session:

@@ -30,6 +30,7 @@ class SocketClient:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._came = asyncio.Condition()
+        self._ended = asyncio.Event()
         self.events: list[Event] = []
         self.at: list[float] = []
         """`loop.time()` at which each came"""
@@ -67,6 +68,16 @@ class SocketClient:
         assert event is not None
         return event
 
+    async def ended(self, within_s: float = PATIENCE_S) -> None:
+        """Wait until the server has closed."""
+        async with asyncio.timeout(within_s):
+            await self._ended.wait()
+
+    @property
+    def close_code(self) -> int | None:
+        """With which it closed."""
+        return self._socket.close_code
+
     def types(self, after: int = 0) -> list[str]:
         """The events' types in order, a row of equal ones as one."""
         kinds = [event["type"] for event in self.events[after:]]
@@ -88,6 +99,7 @@ class SocketClient:
                 self.events.append(event)
                 self.at.append(loop.time())
                 self._came.notify_all()
+        self._ended.set()
 
     async def stream(self) -> None:
         """Send the microphone in real time: what is to be said, else silence."""
@@ -101,6 +113,8 @@ class SocketClient:
                 packet[: len(pcm[:size])] = pcm[:size]
                 if len(pcm) > size:
                     self._queued.insert(0, pcm[size:])
+            if self._ended.is_set():
+                return
             audio = base64.b64encode(packet.astype("<i2").tobytes()).decode()
             await self.send("input_audio_buffer.append", audio=audio)
             due += PACKET_S

@@ -8,9 +8,9 @@ in `agent.engines.cores` unless the user set it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from agent.audio import F32, I16
 
@@ -142,11 +142,87 @@ class TimedRecognizer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A function that a model wants called, and that somebody else calls."""
+
+    id: str
+    name: str
+    arguments: str
+    """a JSON object"""
+
+
+@dataclass(frozen=True, slots=True)
+class CallDelta:
+    """More of a call that is not complete yet; the first one may have no arguments."""
+
+    id: str
+    name: str
+    arguments: str
+    """what is new of them"""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of the prompt."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     text: str
+    calls: tuple[Call, ...] = ()
+    """what an assistant wanted called after its text; a tool's message for each follows at once"""
+    call_id: str = ""
+    """of a tool: the call whose result ``text`` is"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that a model may want called."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] | None = None
+    """JSON schema of its arguments; None for a function without any"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a reply may be."""
+
+    tools: tuple[Tool, ...] = ()
+    choice: Literal["auto", "none", "required"] = "auto"
+    """whether one of them may, must not or must be called"""
+    only: str = ""
+    """the name of the one that must be called, whatever ``choice`` says"""
+    most_tokens: int | None = None
+    """the longest reply; None for as long as the model was set to. The shorter of the two counts"""
+
+
+ANY = Scope()
+"""Text, as long as the model was set to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a server says that a request took; 0 where it does not tell."""
+
+    prompt_tokens: int = 0
+    """of the whole prompt"""
+    cached_tokens: int = 0
+    """of them, found in the server's cache"""
+    tokens: int = 0
+    """of the reply"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last piece of a reply."""
+
+    short: Literal["max_output_tokens", "content_filter"] | None = None
+    """why there is less of it than there would be"""
+    usage: Usage = Usage()
+
+
+Piece = str | CallDelta | Call | Ending
+"""Of a reply: more text; more of a call, its whole when it is complete; the end. Text comes before the first call."""
 
 
 class LanguageModel(Protocol):
@@ -163,7 +239,7 @@ class LanguageModel(Protocol):
         """
         ...
 
-    async def prefill(self, messages: Sequence[Message]) -> None:
+    async def prefill(self, messages: Sequence[Message], scope: Scope = ANY) -> None:
         """Read a prompt ahead, so that `reply` to one that begins alike is quicker; the last message may still grow.
 
         Best effort: returns at once where it would cost money or gain nothing, and never raises for the model.
@@ -177,8 +253,8 @@ class LanguageModel(Protocol):
         """
         ...
 
-    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Text as it is generated. Closing the generator stops the generation.
+    def reply(self, messages: Sequence[Message], scope: Scope = ANY) -> AsyncGenerator[Piece, None]:
+        """What is generated, as it is; an `Ending` is the last of it. Closing the generator stops the generation.
 
         :raises EngineError: if the server refuses, breaks off, or sends nothing for too long.
         """
@@ -208,9 +284,14 @@ class Synthesizer(Protocol):
     """Hz of what `speak` yields"""
     languages: frozenset[str]
     """ISO 639-1 codes it can speak"""
+    voices: tuple[str, ...]
+    """names of voices that a client may ask for"""
 
-    def speak(self, text: str, *, voice: str, language: str) -> Iterator[I16]:
+    def speak(self, text: str, *, voice: str, language: str, speed: float = 1.0) -> Iterator[I16]:
         """Int16 (n,) mono chunks at ``rate``, the first as early as possible. "" yields nothing.
+
+        :param voice: a name that the engine knows; any other, and "", means its own.
+        :param speed: 1.0 is the voice's own pace; best effort.
 
         Runs in a worker thread, which stops at its next ``yield`` when the listener was interrupted: yield at
         least every 100 ms of work.

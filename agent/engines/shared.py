@@ -23,13 +23,18 @@ import numpy as np
 from agent.audio import F32, I16
 from agent.engines.local import LocalEngines
 from agent.engines.protocols import (
+    ANY,
+    Ending,
     Hypothesis,
     LanguageModel,
     Message,
     NoiseSuppressor,
+    Piece,
     Recognizer,
+    Scope,
     Synthesizer,
     TurnDetector,
+    Usage,
     Vad,
 )
 from agent.errors import EngineError, ModelMissing
@@ -51,6 +56,7 @@ class About:
     tts_rate: int
     """Hz"""
     tts_languages: list[str]
+    tts_voices: list[str]
     turn_seconds: float
     """how much sound the turn detector looks at; 0 if there is none"""
     reader: bool
@@ -140,13 +146,14 @@ class SharedSynthesizer:
         told = about(path)
         self.rate = told.tts_rate
         self.languages = frozenset(told.tts_languages)
+        self.voices = tuple(told.tts_voices)
 
-    def speak(self, text: str, *, voice: str, language: str) -> Iterator[I16]:
+    def speak(self, text: str, *, voice: str, language: str, speed: float = 1.0) -> Iterator[I16]:
         """Int16 (n,) chunks at ``rate`` as they are made. Blocks.
 
         :raises EngineError: if the model failed.
         """
-        body = json.dumps({"text": text, "voice": voice, "language": language}).encode()
+        body = json.dumps({"text": text, "voice": voice, "language": language, "speed": speed}).encode()
         with _response(self._path, "/tts", body) as response:
             odd = b""
             while part := response.read1(CHUNK_BYTES):
@@ -181,7 +188,7 @@ class SharedChat:
         """
         await self._ask("warm", messages)
 
-    async def prefill(self, messages: Sequence[Message]) -> None:
+    async def prefill(self, messages: Sequence[Message], scope: Scope = ANY) -> None:
         """Read a prompt ahead."""
         try:
             await self._ask("prefill", messages)
@@ -196,19 +203,24 @@ class SharedChat:
             return None
         return found
 
-    async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Text as it is generated; closing this stops the generation.
+    async def reply(self, messages: Sequence[Message], scope: Scope = ANY) -> AsyncGenerator[Piece, None]:
+        """Text as it is generated; closing this stops the generation. What is lent is the embedded model, which is
+        offered no tools.
 
         :raises EngineError: if the model failed, or its process is gone.
         """
         response = None
         try:
-            response = await self._session().post(f"http://host/{self._who}/reply", json=_sent(messages))
+            body = {"messages": _sent(messages), "most_tokens": scope.most_tokens}
+            response = await self._session().post(f"http://host/{self._who}/reply", json=body)
             async for line in response.content:
                 told = json.loads(line)
                 if "error" in told:
                     raise EngineError(**told["error"])
-                yield told["delta"]
+                if "ending" in told:
+                    yield Ending(told["ending"]["short"], Usage(**told["ending"]["usage"]))
+                else:
+                    yield told["delta"]
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise EngineError(self._who, "reply", GONE) from error
         finally:
@@ -285,5 +297,5 @@ def _read(body: Any, status: int, who: str) -> Mapping[str, Any]:
     raise EngineError(**error) if error else EngineError(who, "request", f"status {status}")
 
 
-def _sent(messages: Sequence[Message]) -> list[dict[str, str]]:
+def _sent(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return [asdict(message) for message in messages]

@@ -155,6 +155,12 @@ class Listener:
         """The person has let go of the button: what was said until now is all, however short the pause."""
         if self._group is not None and (ended := self._segmenter.finish()) is not None:
             self._end(ended.at_s)
+        self._prefix.clear()  # what is said next does not begin with the end of this
+
+    @property
+    def heard_s(self) -> float:
+        """How much was heard so far, media s."""
+        return self._now
 
     # -- sound -----------------------------------------------------------------------------------------------
 

@@ -10,22 +10,34 @@ from typing import Any
 from openai.types.realtime import RealtimeSessionCreateRequest
 from pydantic import ValidationError
 
+from agent.engines.protocols import Scope
 from agent.history import new_id
 from agent.realtime.formats import RATES
 from agent.realtime.requests import RequestError
+from agent.realtime.tools import scope
 from agent.settings import Settings
 
-SESSION_S = 3600
-"""What `expires_at` promises; the API's own hour."""
+SESSION_S = 24 * 3600
+"""The longest session where nothing else limits it; `expires_at` says when it ends."""
 MODEL = "antiphon"
 CLEARABLE = frozenset({"turn_detection", "transcription", "noise_reduction", "tracing"})
 """Tables of the session that null switches off."""
+CLEARED: Mapping[str, Any] = {"tools": [], "tool_choice": "auto", "max_output_tokens": "inf"}
+"""What null means for fields that are never null."""
+REPLACED = frozenset({"tool_choice", "truncation", "prompt"})
+"""Fields that are a word or a table, and are taken as they come."""
 ECHOED = frozenset({"reasoning", "parallel_tool_calls"})
 """Fields that a session need not have, and that come back as they were sent."""
 TEXT_LIMIT = 20_000
 """Characters of one typed message or of the instructions."""
 FIXED = ("type", "object", "id", "model", "expires_at")
 """What a client can not change; SDKs send a model with every update."""
+FASTEST, SLOWEST = 1.5, 0.25
+"""`audio.output.speed`"""
+LONGEST_TIMEOUT_MS = 3_600_000
+"""`turn_detection.idle_timeout_ms`"""
+ANSWERING = ("create_response", "interrupt_response", "idle_timeout_ms")
+"""of a turn detection: what means nothing where nobody answers"""
 EAGERNESS = {"low": (1.7, 2.4), "medium": (1.0, 1.0), "auto": (1.0, 1.0), "high": (0.7, 0.6)}
 """of ``semantic_vad``: what it makes of the silence that ends a sure turn, and of that which ends any"""
 
@@ -43,19 +55,57 @@ class Config:
     """One session's settings, always whole and valid.
 
     :param knows: whether the recogniser can be told to expect a language.
+    :param transcription: of a session that only listens.
+    :param longest_s: how long the session may take, s.
     """
 
-    def __init__(self, settings: Settings, knows: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        knows: Callable[[str], bool],
+        *,
+        transcription: bool = False,
+        longest_s: float = SESSION_S,
+    ) -> None:
         self._settings = settings
         self._knows = knows
-        self.all = _defaults(settings)
-        """the session object as clients see it"""
+        self.transcription = transcription
+        self.all = _defaults(settings, longest_s)
+        """everything that is set"""
+        self._own_voice = self.voice
+        self.scope = Scope()
+        """the tools that answers may call, and how long they may be"""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The session object as clients see it."""
+        if not self.transcription:
+            return self.all
+        heard = dict(self.all["audio"]["input"])
+        if heard["turn_detection"] is not None:
+            heard["turn_detection"] = {
+                key: value for key, value in heard["turn_detection"].items() if key not in ANSWERING
+            }
+        return {
+            "type": "transcription",
+            "object": "realtime.transcription_session",
+            "id": self.all["id"],
+            "expires_at": self.all["expires_at"],
+            "audio": {"input": heard},
+            "include": self.all["include"],
+        }
 
     def merge(self, changes: Mapping[str, Any]) -> None:
         """Take a client's changes: absent is unchanged, null clears, what we do not know is ignored.
 
         :raises RequestError: if they do not fit; nothing is changed then.
         """
+        kind = "transcription" if self.transcription else "realtime"
+        if changes.get("type", kind) != kind:
+            message = f"session.type: this is a session of type {kind!r}, and stays one."
+            raise RequestError("invalid_value", message, "session.type")
+        if self.transcription:
+            changes = _heard(changes)
         instructions = changes.get("instructions", self.all["instructions"])
         if not isinstance(instructions, str) or len(instructions) > TEXT_LIMIT:
             message = f"instructions must be text of at most {TEXT_LIMIT} characters"
@@ -66,10 +116,15 @@ class Config:
         except ValidationError as error:
             where = ".".join(("session", *(str(part) for part in error.errors()[0]["loc"])))
             raise RequestError("invalid_type", f"{where}: {error.errors()[0]['msg']}", where) from error
-        voice = merged["audio"]["output"]["voice"]
-        if isinstance(voice, dict):
-            merged["audio"]["output"]["voice"] = voice.get("id", "")  # clients that give an object read a name
+        output = merged["audio"]["output"]
+        if isinstance(output["voice"], dict):
+            output["voice"] = output["voice"].get("id", "")  # clients that give an object read a name
+        for key, usual in (("voice", self._own_voice), ("speed", 1.0)):
+            output[key] = usual if output[key] is None else output[key]
         self._check(merged)
+        for key, usual in CLEARED.items():
+            merged[key] = usual if merged[key] is None else merged[key]
+        self.scope = scope(merged["tools"], merged["tool_choice"], merged["max_output_tokens"], "session")
         self.all = merged
 
     def _check(self, merged: Mapping[str, Any]) -> None:
@@ -81,6 +136,15 @@ class Config:
                 raise RequestError("invalid_value", f"{where}.type must be one of {kinds}.", f"{where}.type")
             if form["type"] == "audio/pcm":
                 form.setdefault("rate", 24000)
+        speed = merged["audio"]["output"]["speed"]
+        if not SLOWEST <= speed <= FASTEST:
+            where = "session.audio.output.speed"
+            raise RequestError("invalid_value", f"{where} must be {SLOWEST:g} to {FASTEST:g}.", where)
+        timeout_ms = (merged["audio"]["input"]["turn_detection"] or {}).get("idle_timeout_ms")
+        if timeout_ms is not None and not 1 <= timeout_ms <= LONGEST_TIMEOUT_MS:
+            where = "session.audio.input.turn_detection.idle_timeout_ms"
+            code = "integer_below_min_value" if timeout_ms < 1 else "integer_above_max_value"
+            raise RequestError(code, f"{where} must be 1 to {LONGEST_TIMEOUT_MS}, or null.", where)
         if merged["output_modalities"] not in (["audio"], ["text"]):
             where = "session.output_modalities"
             raise RequestError("invalid_value", f"{where} must be ['audio'] or ['text'].", where)
@@ -92,6 +156,15 @@ class Config:
 
     # -- what it means ---------------------------------------------------------------------------------------
 
+    def scope_of(self, tools: Any, choice: Any, most: Any) -> Scope:
+        """What one answer may do, as a `response.create` wants it; None for as the session has it.
+
+        :raises RequestError: if that is not what they are.
+        """
+        if tools is None:
+            tools, choice = self.all["tools"], self.all["tool_choice"] if choice is None else choice
+        return scope(tools, choice, self.all["max_output_tokens"] if most is None else most, "response")
+
     @property
     def spoken(self) -> bool:
         """Answers are spoken, not written."""
@@ -101,6 +174,32 @@ class Config:
     def voice(self) -> str:
         """The name of the voice."""
         return str(self.all["audio"]["output"]["voice"])
+
+    @property
+    def engine_voice(self) -> str:
+        """What the engine is asked for; "" for its own."""
+        return "" if self.voice == self._own_voice else self.voice
+
+    @property
+    def speed(self) -> float:
+        """Of the voice, 1.0 its own."""
+        return float(self.all["audio"]["output"]["speed"])
+
+    @property
+    def transcribed(self) -> bool:
+        """The client wants to read what was said."""
+        return self.all["audio"]["input"]["transcription"] is not None
+
+    @property
+    def answers(self) -> bool:
+        """A turn that is over is answered unasked, or, where a client says when it is over, when it is asked."""
+        detection = self.detection
+        return not self.transcription and (detection is None or bool(detection["create_response"]))
+
+    @property
+    def timeout_s(self) -> float:
+        """Of silence after an answer, after which the agent speaks again; 0 for never."""
+        return float((self.detection or {}).get("idle_timeout_ms") or 0) / 1000 if self.answers else 0.0
 
     @property
     def detection(self) -> Mapping[str, Any] | None:
@@ -135,6 +234,14 @@ class Config:
         return self._settings.asr.language if language is None else str(language)
 
 
+def _heard(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a client's changes a session can take that only listens."""
+    kept = {key: value for key, value in changes.items() if key in ("audio", "include")}
+    if isinstance(kept.get("audio"), Mapping):
+        kept["audio"] = {key: value for key, value in kept["audio"].items() if key == "input"}
+    return kept
+
+
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "session") -> dict[str, Any]:
     """Deep merge.
 
@@ -147,7 +254,9 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "session
                 merged[key] = value
             continue
         inner, where = old[key], f"{path}.{key}"
-        if key == "turn_detection" and isinstance(value, dict):
+        if key in REPLACED:
+            merged[key] = value
+        elif key == "turn_detection" and isinstance(value, dict):
             merged[key] = _turn_detection(inner, value)
         elif isinstance(inner, dict) and isinstance(value, dict):
             merged[key] = _merged(inner, value, where) if key != "format" else dict(value)
@@ -187,7 +296,7 @@ def _silence_ms(settings: Settings) -> int:
     return settings.turn.sure_ms if settings.turn.detector else settings.turn.endpointing_ms
 
 
-def _defaults(settings: Settings) -> dict[str, Any]:
+def _defaults(settings: Settings, longest_s: float) -> dict[str, Any]:
     """The whole session object, as `session.created` shows it."""
     detection = {
         **SERVER_VAD,
@@ -207,7 +316,7 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "tracing": None,
         "truncation": "auto",
         "prompt": None,
-        "expires_at": round(time.time()) + SESSION_S,
+        "expires_at": round(time.time() + min(longest_s, SESSION_S)),
         "audio": {
             "input": {
                 "format": {"type": "audio/pcm", "rate": 24000},

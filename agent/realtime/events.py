@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from agent.history import new_id
-from agent.realtime.wire import DurationUsage, ErrorBody, Item, Part, Response, Wire
+from agent.realtime.wire import DurationUsage, ErrorBody, Item, Part, RateLimit, Response, Wire
 
 
 class ServerEvent(Wire):
@@ -72,6 +72,15 @@ class Committed(ServerEvent):
     previous_item_id: str | None = None
 
 
+class TimeoutTriggered(ServerEvent):
+    """Nobody has said anything for as long as the session allows; the silence is an item now."""
+
+    type: Literal["input_audio_buffer.timeout_triggered"] = "input_audio_buffer.timeout_triggered"
+    audio_start_ms: int
+    audio_end_ms: int
+    item_id: str
+
+
 class InputCleared(ServerEvent):
     """What was sent of the microphone and not committed is forgotten."""
 
@@ -120,6 +129,17 @@ class ItemTruncated(ServerEvent):
     item_id: str
     content_index: int = 0
     audio_end_ms: int
+
+
+class TranscriptionDelta(ServerEvent):
+    """More of what the user said; what was sent does not change any more."""
+
+    type: Literal["conversation.item.input_audio_transcription.delta"] = (
+        "conversation.item.input_audio_transcription.delta"
+    )
+    item_id: str
+    content_index: int = 0
+    delta: str
 
 
 class TranscriptionCompleted(ServerEvent):
@@ -250,6 +270,35 @@ class AudioDone(_PartEvent):
     type: Literal["response.output_audio.done"] = "response.output_audio.done"
 
 
+class _CallEvent(ServerEvent):
+    response_id: str
+    item_id: str
+    output_index: int = 0
+    call_id: str
+
+
+class ArgumentsDelta(_CallEvent):
+    """More of the arguments of a call."""
+
+    type: Literal["response.function_call_arguments.delta"] = "response.function_call_arguments.delta"
+    delta: str
+
+
+class ArgumentsDone(_CallEvent):
+    """All of the arguments of a call; of one that was cut off there is none."""
+
+    type: Literal["response.function_call_arguments.done"] = "response.function_call_arguments.done"
+    name: str
+    arguments: str
+
+
+class RateLimitsUpdated(ServerEvent):
+    """What a client may still ask for, behind each answer."""
+
+    type: Literal["rate_limits.updated"] = "rate_limits.updated"
+    rate_limits: list[RateLimit]
+
+
 class BufferStarted(ServerEvent):
     """The answer's first sample leaves."""
 
@@ -316,10 +365,12 @@ class Caption(ServerEvent):
 
 ALL: tuple[type[ServerEvent], ...] = (
     SessionCreated, SessionUpdated, Error,
-    SpeechStarted, SpeechStopped, Committed, InputCleared,
-    ItemAdded, ItemDone, ItemRetrieved, ItemDeleted, ItemTruncated, TranscriptionCompleted, TranscriptionFailed,
+    SpeechStarted, SpeechStopped, Committed, TimeoutTriggered, InputCleared,
+    ItemAdded, ItemDone, ItemRetrieved, ItemDeleted, ItemTruncated,
+    TranscriptionDelta, TranscriptionCompleted, TranscriptionFailed,
     ResponseCreated, ResponseDone, OutputItemAdded, OutputItemDone, ContentPartAdded, ContentPartDone,
-    TextDelta, TextDone, TranscriptDelta, TranscriptDone, AudioDelta, AudioDone,
+    TextDelta, TextDone, TranscriptDelta, TranscriptDone, AudioDelta, AudioDone, ArgumentsDelta, ArgumentsDone,
+    RateLimitsUpdated,
     BufferStarted, BufferStopped, BufferCleared,
     Phase, Timeline, Caption,
 )  # fmt: skip

@@ -31,6 +31,11 @@ class Items:
         """The item of this id, or None."""
         return next((item for item in self._items if item.id == item_id), None)
 
+    def call(self, call_id: str) -> wire.FunctionCall | None:
+        """The call of this id, or None."""
+        calls = (item for item in self._items if isinstance(item, wire.FunctionCall))
+        return next((item for item in calls if item.call_id == call_id), None)
+
     @property
     def last(self) -> str | None:
         """The id of the newest, or None."""

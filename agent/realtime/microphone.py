@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from agent.audio import AudioChunk
 from agent.realtime.formats import SoundIn, unwrapped
@@ -13,6 +13,9 @@ PIECE_S = 0.1
 """Sound that is heard without a pause: the voice activity detector takes 0.6 ms for it."""
 MOST_S = 600.0
 """Sound that may wait to be heard: a client may send a whole recording at once, but not for ever."""
+MOST_MARKS = 256
+"""that may wait in it"""
+Mark = Callable[[], Awaitable[None]]
 
 
 class EventMicrophone:
@@ -23,10 +26,11 @@ class EventMicrophone:
 
     def __init__(self) -> None:
         self._decoder = SoundIn("audio/pcm")
-        self._waiting: deque[tuple[SoundIn, bytes] | Callable[[], None]] = deque()
+        self._waiting: deque[tuple[SoundIn, bytes] | Mark] = deque()
         self._waiting_s = 0.0
         self._more = asyncio.Event()
         self._ended = False
+        self._marks = 0
         self.since_mark_s = 0.0
         """sound since the last mark, s"""
 
@@ -49,11 +53,29 @@ class EventMicrophone:
         self._waiting.append((self._decoder, data))
         self._more.set()
 
-    def mark(self, reached: Callable[[], None]) -> None:
-        """Call this when all sound before it was heard."""
+    def mark(self, reached: Mark) -> None:
+        """Do this when all sound before it was heard, and hear nothing more before it is done.
+
+        :raises ValueError: if too many marks wait.
+        """
+        self.follow(reached)
         self.since_mark_s = 0.0
+
+    def follow(self, reached: Mark) -> None:
+        """The same, for what belongs to the mark before.
+
+        :raises ValueError: if too many marks wait.
+        """
+        if self._marks >= MOST_MARKS:
+            raise ValueError(f"more than {MOST_MARKS} turns wait to be heard")
+        self._marks += 1
         self._waiting.append(reached)
         self._more.set()
+
+    @property
+    def marked(self) -> bool:
+        """A mark is waiting, or is being done."""
+        return bool(self._marks)
 
     def clear(self) -> None:
         """Forget the sound that was not heard yet."""
@@ -72,7 +94,8 @@ class EventMicrophone:
             while self._waiting:
                 part = self._waiting.popleft()
                 if callable(part):
-                    part()
+                    await part()
+                    self._marks -= 1
                     continue
                 decoder, data = part
                 self._waiting_s = max(0.0, self._waiting_s - len(data) / decoder.second)

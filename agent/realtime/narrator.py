@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from agent.audio import I16
+from agent.engines.protocols import Call, CallDelta
 from agent.machine import Phase
 from agent.metrics import Timeline
+from agent.observer import NOTHING, Made
 from agent.realtime import events as ev
 from agent.realtime import wire
 from agent.realtime.answer import Answer, Terms
 from agent.realtime.items import Items
+from agent.realtime.transcript import Transcript
 from agent.speaking.playout import Heard
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How a client wants to know what was said."""
+
+    manual: bool = False
+    """it says itself when turns begin and end"""
+    transcribed: bool = True
+    """it wants transcripts"""
+    streamed: bool = False
+    """and their settled words while somebody still speaks"""
 
 
 class Narrator:
@@ -20,35 +37,48 @@ class Narrator:
 
     :param emit: sends one event to the clients.
     :param terms: what an answer that begins now is given under; whether it is spoken.
-    :param manual: whether a client says when turns begin and end.
+    :param hearing: how the client wants to know what was said.
+    :param position_s: how much of the microphone was heard so far, media s.
     """
 
     def __init__(
         self,
         emit: Callable[[ev.ServerEvent], None],
         terms: Callable[[bool], Terms],
-        manual: Callable[[], bool] = lambda: False,
+        hearing: Callable[[], Hearing] = Hearing,
+        position_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._emit = emit
         self._terms = terms
-        self._manual = manual
+        self._hearing = hearing
+        self._position_s = position_s
+        self._transcript = Transcript()
         self._started_ms = 0
+        self._silent_since_ms = 0
+        self._heard_ms = 0  # of the user's turns since the last answer
         self._failure: str | None = None
         self._reply: Answer | None = None
         self._cut: Callable[[], None] | None = None
         """tells that a voice has cut the answer, behind the news of that voice"""
         self.items = Items(emit)
+        self.turn_over = asyncio.Event()
+        """set whenever a turn of the user's is closed"""
 
     @property
     def generating(self) -> str | None:
         """The id of the response that is being made, if one is."""
         return self._reply.id if self._reply is not None and self._reply.generating else None
 
+    @property
+    def answering(self) -> str | None:
+        """The id of the response that is being made or played, if one is."""
+        return self._reply.id if self._reply is not None else None
+
     def recall(self) -> None:
         """Tell a client that has come back what it may have forgotten: the conversation, and the answer in progress."""
         previous: str | None = None
         for item in self.items:
-            if self._reply is not None and item.id == self._reply.item_id:
+            if self._reply is not None and self._reply.has(item.id):
                 continue
             self._emit(ev.ItemAdded(previous_item_id=previous, item=item))
             self._emit(ev.ItemDone(previous_item_id=previous, item=item))
@@ -66,7 +96,8 @@ class Narrator:
         """A person speaks."""
         self._started_ms = round(at * 1000)
         self._failure = None
-        if not self._manual():
+        self._transcript = Transcript()
+        if not self._hearing().manual:
             self._emit(ev.SpeechStarted(audio_start_ms=self._started_ms, item_id=item_id))
         self._tell_cut()
 
@@ -77,18 +108,25 @@ class Narrator:
     def hears(self, item_id: str, text: str) -> None:
         """The person's words so far; none of them is certain yet."""
         self._emit(ev.Caption(item_id=item_id, role="user", text=text, stable=0, final=False))
+        if self._hearing().streamed:
+            self._tell_words(item_id, self._transcript.grow(text))
 
     def turn_closed(self, item_id: str, text: str, at: float) -> None:
         """The person's turn is an item now; its transcript is known."""
         ended_ms = max(self._started_ms, round(at * 1000))
         if text:
             self._failure = None  # one utterance of the turn failed, but another has words
-        if not self._manual():
+        if not self._hearing().manual:
             self._emit(ev.SpeechStopped(audio_end_ms=ended_ms, item_id=item_id))
         self._emit(ev.Committed(item_id=item_id, previous_item_id=self.items.last))
         self.items.add(self._user_item(item_id, None))
+        self.turn_over.set()
+        self._heard_ms += ended_ms - self._started_ms
+        if not self._hearing().transcribed:
+            return
         self.items.set(self._user_item(item_id, text))
         if self._failure is None:
+            self._tell_words(item_id, self._transcript.end(text))
             seconds = (ended_ms - self._started_ms) / 1000
             usage = wire.DurationUsage(seconds=seconds)
             self._emit(ev.TranscriptionCompleted(item_id=item_id, transcript=text, usage=usage))
@@ -96,12 +134,21 @@ class Narrator:
             error = ev.TranscriptionError(type="server_error", message=self._failure)
             self._emit(ev.TranscriptionFailed(item_id=item_id, error=error))
 
+    def timed_out(self, item_id: str) -> None:
+        """Nobody has said anything for so long that the silence is an item."""
+        ended_ms = round(self._position_s() * 1000)
+        since_ms = min(ended_ms, self._silent_since_ms)
+        self._emit(ev.TimeoutTriggered(audio_start_ms=since_ms, audio_end_ms=ended_ms, item_id=item_id))
+        self._emit(ev.Committed(item_id=item_id, previous_item_id=self.items.last))
+        self.items.add(self._user_item(item_id, None))
+
     # -- the agent's answer ----------------------------------------------------------------------------------
 
     def reply_started(self, item_id: str, *, spoken: bool) -> None:
         """The agent begins to answer."""
         self._tell_cut()
-        self._reply = Answer(self._emit, self.items, item_id, self._terms(spoken))
+        heard_ms, self._heard_ms = self._heard_ms, 0
+        self._reply = Answer(self._emit, self.items, item_id, self._terms(spoken), heard_ms)
         self._reply.open()
 
     def told(self, item_id: str, text: str) -> None:
@@ -114,10 +161,25 @@ class Narrator:
         if self._reply is not None:
             self._reply.voice(pcm)
 
-    def written(self, item_id: str) -> None:
-        """All of the answer is made."""
+    def calling(self, call_item: str, delta: CallDelta) -> None:
+        """More of a call that the answer makes."""
         if self._reply is not None:
-            self._reply.finish("completed", None)
+            self._reply.call(call_item, delta)
+
+    def called(self, call_item: str, call: Call) -> None:
+        """A call is complete."""
+        if self._reply is not None:
+            self._reply.called(call_item, call)
+
+    def written(self, item_id: str, made: Made = NOTHING) -> None:
+        """All of the answer is made."""
+        if self._reply is None:
+            return
+        short = made.ending.short
+        if short is None:
+            self._reply.finish("completed", None, made)
+        else:
+            self._reply.finish("incomplete", wire.StatusDetails(type="incomplete", reason=short), made)
 
     def audible(self, item_id: str) -> None:
         """The answer's first sample left."""
@@ -136,24 +198,27 @@ class Narrator:
         cut_by_speech: bool | None,
         failure: str | None,
         timeline: Timeline,
+        made: Made = NOTHING,
     ) -> None:
         """The answer is over: played to its end, cut, or failed."""
         reply, self._reply = self._reply, None
         if reply is None:
             return
+        self._silent_since_ms = round(self._position_s() * 1000)
 
         def tell() -> None:
             if failure is not None:
                 error = wire.ResponseError(type="server_error", code="engine_error", message=failure)
-                reply.finish("failed", wire.StatusDetails(type="failed", error=error))
+                reply.finish("failed", wire.StatusDetails(type="failed", error=error), made)
             elif cut_by_speech is not None:
                 reason = "turn_detected" if cut_by_speech else "client_cancelled"
-                reply.finish("cancelled", wire.StatusDetails(type="cancelled", reason=reason))
+                reply.finish("cancelled", wire.StatusDetails(type="cancelled", reason=reason), made)
             if cut_by_speech is not None:
                 reply.cut(heard)
             else:
                 reply.stopped()
-            self._caption(item_id, heard, final=True)
+            if reply.says:
+                self._caption(item_id, heard, final=True)
             stages: dict[str, Any] = {f"{stage}_ms": ms for stage, ms in timeline.since_speech_end().items()}
             self._emit(ev.Timeline(response_id=reply.id, **stages))
 
@@ -165,7 +230,7 @@ class Narrator:
     def truncate(self, item_id: str, heard: Heard) -> None:
         """A client that plays by itself has stopped this answer: what it finds in the item from now on."""
         item = self.items.find(item_id)
-        if item is not None and not heard.complete:
+        if isinstance(item, wire.MessageItem) and not heard.complete:
             content: list[wire.Content] = [wire.OutputAudio(transcript=heard.text)]
             self.items.set(item.model_copy(update={"content": content, "status": "incomplete"}))
 
@@ -176,9 +241,14 @@ class Narrator:
             tell, self._cut = self._cut, None
             tell()
 
+    def _tell_words(self, item_id: str, words: str) -> None:
+        if words:
+            self._emit(ev.TranscriptionDelta(item_id=item_id, delta=words))
+
     def _caption(self, item_id: str, heard: Heard, *, final: bool) -> None:
         self._emit(ev.Caption(item_id=item_id, role="assistant", text=heard.text, stable=len(heard.text), final=final))
 
     @staticmethod
     def _user_item(item_id: str, transcript: str | None) -> wire.Item:
-        return wire.Item(id=item_id, status="completed", role="user", content=[wire.InputAudio(transcript=transcript)])
+        content: list[wire.Content] = [wire.InputAudio(transcript=transcript)]
+        return wire.MessageItem(id=item_id, status="completed", role="user", content=content)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.asked import Asked
 from agent.events import Commit, Discard, Interrupt, Interruption
-from agent.history import Entry, History, new_id
+from agent.history import History, new_id
 from agent.realtime import events as ev
 from agent.realtime import wire
 from agent.realtime.answer import Terms
-from agent.realtime.config import TEXT_LIMIT, Config
-from agent.realtime.items import ROOT
-from agent.realtime.microphone import EventMicrophone
-from agent.realtime.narrator import Narrator
+from agent.realtime.asides import Asides
+from agent.realtime.config import SESSION_S, Config
+from agent.realtime.creating import created
+from agent.realtime.microphone import EventMicrophone, Mark
+from agent.realtime.narrator import Hearing, Narrator
 from agent.realtime.rate import Rate
 from agent.realtime.requests import RequestError, parsed, required
 from agent.settings import Settings
@@ -27,7 +28,9 @@ from agent.transports.base import Connection
 
 if TYPE_CHECKING:
     from agent.conversation import Conversation
+    from agent.engines.protocols import LanguageModel
     from agent.listening.listener import Listener
+    from agent.speaking.voice import Voice
 
 log = logging.getLogger(__name__)
 
@@ -37,30 +40,8 @@ APPEND, APPEND_WITHIN = "input_audio_buffer.append", 256
 """the event that is sound, and the characters among which its name is sought before it is read"""
 BURST_S = 2.0
 """So many seconds' events may come at once."""
-
-
-class ItemCreate(BaseModel):
-    """The parts of `conversation.item.create` that we act on."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    class Message(BaseModel):
-        """A message item."""
-
-        class Part(BaseModel):
-            """A part of its content."""
-
-            type: str
-            text: str = ""
-            transcript: str = ""
-
-        type: str
-        role: str
-        content: list[Part]
-        id: str = ""
-
-    item: Message
-    previous_item_id: str | None = None
+SETTLE_S = 15.0
+"""within which the words of a committed turn are known, or its sound is not waited for any longer"""
 
 
 class ResponseCreate(BaseModel):
@@ -74,6 +55,9 @@ class ResponseCreate(BaseModel):
         instructions: str | None = None
         output_modalities: list[str] | None = None
         metadata: dict[str, str] | None = None
+        tools: list[Any] | None = None
+        tool_choice: Any = None
+        max_output_tokens: int | str | None = None
 
     response: Response = Response()
 
@@ -84,6 +68,32 @@ class _Turn:
 
     conversation: Conversation
     listener: Listener
+    voice: Voice
+
+
+class Client(Protocol):
+    """A further client of a running conversation."""
+
+    def send(self, text: str) -> None:
+        """A message to it; never waits."""
+        ...
+
+    def messages(self) -> AsyncIterator[str]:
+        """Its text messages in order; ends when it is gone."""
+        ...
+
+
+LISTENING = frozenset(
+    {
+        "session.update",
+        "input_audio_buffer.append",
+        "input_audio_buffer.commit",
+        "input_audio_buffer.clear",
+        "conversation.item.retrieve",
+        "conversation.item.delete",
+    }
+)
+"""what a client can ask of a session that only listens"""
 
 
 class Session:
@@ -91,7 +101,9 @@ class Session:
 
     :param knows: whether the recogniser can be told to expect a language.
     :param extensions: the client asked for `antiphon.*` events; one that did not never sees them.
-    :param given: settings that came with the call; what is wrong in them is left out.
+    :param given: settings that came with the call; of ``type`` transcription for a session that only listens.
+    :param longest_s: how long the session may take, s.
+    :raises RequestError: if something in what was given is wrong.
     """
 
     def __init__(
@@ -103,21 +115,26 @@ class Session:
         *,
         extensions: bool,
         given: Mapping[str, Any],
+        longest_s: float = SESSION_S,
     ) -> None:
         self._connection = connection
         self._history = history
         self._extensions = extensions
         self._greeted = False
-        self._config = Config(settings, knows)
-        self._drafts = settings.turn.drafts
+        self._config = Config(settings, knows, transcription=given.get("type") == "transcription", longest_s=longest_s)
+        self._turns = settings.turn
         self._interruption = Interruption(settings.turn.interruption)
+        self._others: dict[Client, bool] = {}
+        """further clients, and whether they asked for `antiphon.*` events"""
+        self._only: Client | Connection | None = None  # whom alone it concerns
+        self._running = asyncio.Event()
+        self._asides: Asides | None = None
         self._conversation_id = new_id("conv")
-        most = self._most_per_s = settings.limits.events_per_s
-        self._rate, self._told = Rate(most, BURST_S * most), Rate(1.0, 1.0)
-        self._metadata: dict[str, str] | None = None  # of the answer that the client asked for
+        self._most_per_s = settings.limits.events_per_s
+        self._wanted: ResponseCreate.Response | None = None  # what the client asked for, until it is begun
         self.microphone = EventMicrophone()
         """the sound of a client that sends it in events"""
-        self.narrator = Narrator(self.emit, self._terms, lambda: self._config.detection is None)
+        self.narrator = Narrator(self.emit, self._terms, self._hearing, self._position_s)
         self._turn: _Turn | None = None
         self._answers: dict[str, Callable[[dict[str, Any]], None]] = {
             "session.update": self._update,
@@ -132,47 +149,93 @@ class Session:
             "response.cancel": self._cancel_response,
             "output_audio_buffer.clear": self._clear_output,
         }
+        if self._config.transcription:
+            self._answers = {kind: answer for kind, answer in self._answers.items() if kind in LISTENING}
         if given:
             self._configure(given)
 
     @property
     def config(self) -> dict[str, Any]:
         """The session object."""
-        return self._config.all
+        return self._config.told
+
+    @property
+    def listens_only(self) -> bool:
+        """Nothing is ever said in this session."""
+        return self._config.transcription
 
     def emit(self, event: ev.ServerEvent) -> None:
-        """Send one event; before `session.created` there is nobody to hear it."""
-        if not self._greeted or (isinstance(event, ev.EXTENSIONS) and not self._extensions):
-            return
-        self._connection.send(event.model_dump_json())
+        """Send one event to every client that may see it; before `session.created` none hears anything."""
+        private = isinstance(event, ev.EXTENSIONS)
+        hearing: list[Client | Connection] = [
+            client for client, extensions in self._others.items() if extensions or not private
+        ]
+        if self._greeted and (self._extensions or not private):
+            hearing.insert(0, self._connection)
+        if self._only is not None:
+            hearing = [client for client in hearing if client is self._only]
+        if hearing:
+            text = event.model_dump_json()
+            for client in hearing:
+                client.send(text)
 
-    async def run(self, conversation: Conversation, listener: Listener) -> None:
+    async def run(self, conversation: Conversation, listener: Listener, llm: LanguageModel) -> None:
         """Greet the client, then do what it asks, one event after the other, until it is gone."""
-        self._turn = _Turn(conversation, listener)
+        self._turn = _Turn(conversation, listener, conversation.voice)
         self._apply()
-        await self._connection.channel_open()
-        self._greeted = True
-        self.emit(ev.SessionCreated(session=self.config))
+        async with asyncio.TaskGroup() as group:
+            self._asides = Asides(self.emit, llm, conversation, group)
+            self._running.set()
+            await self._connection.channel_open()
+            self._greeted = True
+            self._tell(self._connection, ev.SessionCreated(session=self.config))
+            try:
+                await self._obey(self._connection)
+            finally:
+                self.microphone.end()
+
+    async def attend(self, client: Client, *, extensions: bool) -> None:
+        """Greet a further client of the running conversation, and do what it asks, until it is gone."""
+        await self._running.wait()
+        self._others[client] = extensions
         try:
-            loop = asyncio.get_running_loop()
-            async for text in self._connection.messages():
-                # Sound in events is as much as it is: a recording may come in a thousand pieces at once.
-                if self._connection.plays_itself and APPEND in text[:APPEND_WITHIN]:
-                    self._take(text)
-                    await asyncio.sleep(0)
-                elif self._rate.admits(loop.time()):
-                    self._take(text)
-                elif self._told.admits(loop.time()):
-                    self._refuse_flood()
+            self._tell(client, ev.SessionCreated(session=self.config))
+            await self._obey(client)
         finally:
-            self.microphone.end()
+            del self._others[client]
 
     def greet(self) -> None:
         """Tell a client that has come back over another connection where the conversation stands."""
-        self.emit(ev.SessionCreated(session=self.config))
-        self.narrator.recall()
+        self._only = self._connection
+        try:
+            self.emit(ev.SessionCreated(session=self.config))
+            self.narrator.recall()
+        finally:
+            self._only = None
 
-    def _take(self, text: str) -> None:
+    def expire(self) -> None:
+        """Tell that the session has taken as long as it may."""
+        message = "Your session has reached its maximum duration; `expires_at` said when."
+        self.emit(ev.Error(error=wire.ErrorBody(type="invalid_request_error", code="session_expired", message=message)))
+
+    def _tell(self, client: Client | Connection, event: ev.ServerEvent) -> None:
+        """Send one event to one client alone."""
+        self._only = client
+        try:
+            self.emit(event)
+        finally:
+            self._only = None
+
+    def _hearing(self) -> Hearing:
+        """How the user's turns are told."""
+        return Hearing(self._config.detection is None, self._config.transcribed, self._config.transcription)
+
+    def _position_s(self) -> float:
+        """How much of the microphone was heard so far, media s."""
+        return self._turn.listener.heard_s if self._turn is not None else 0.0
+
+    def _take(self, text: str, client: Client | Connection | None = None) -> None:
+        """Do what a client asks; an error is told to none but the one who made it."""
         event: Any = None
         try:
             event = parsed(text)
@@ -191,12 +254,24 @@ class Session:
                 param=error.param,
                 event_id=theirs if isinstance(theirs, str) else None,
             )
-            self.emit(ev.Error(error=body))
+            self._tell(self._connection if client is None else client, ev.Error(error=body))
 
-    def _refuse_flood(self) -> None:
+    async def _obey(self, client: Client | Connection) -> None:
+        """Do what a client asks, event by event, until it is gone; but for what comes too fast."""
+        loop, most = asyncio.get_running_loop(), self._most_per_s
+        rate, told = Rate(most, BURST_S * most), Rate(1.0, 1.0)
+        async for text in client.messages():
+            # Sound in events is as much as it is: a recording may come in a thousand pieces at once.
+            if (self._connection.plays_itself and APPEND in text[:APPEND_WITHIN]) or rate.admits(loop.time()):
+                self._take(text, client)
+            elif told.admits(loop.time()):
+                self._refuse_flood(client)
+            await asyncio.sleep(0)  # a flood of them is not worth a late tick
+
+    def _refuse_flood(self, client: Client | Connection) -> None:
         """Say that events are dropped unread; OpenAI calls this kind of error by what there were too many of."""
         message = f"More than {self._most_per_s} events a second: those over it are dropped unread. Send fewer."
-        self.emit(ev.Error(error=wire.ErrorBody(type="requests", code="rate_limit_exceeded", message=message)))
+        self._tell(client, ev.Error(error=wire.ErrorBody(type="requests", code="rate_limit_exceeded", message=message)))
 
     @property
     def _conversation(self) -> Conversation:
@@ -226,21 +301,31 @@ class Session:
         silences = self._config.silences
         self._turn.listener.expect(self._config.language)
         self._turn.listener.be_patient(silences.sure_ms, silences.endpointing_ms, silences.limit_ms)
-        self._conversation.usual = Asked(spoken=self._config.spoken)
-        detection = self._config.detection
+        self._conversation.usual = Asked(spoken=self._config.spoken, scope=self._config.scope)
+        self._conversation.voice = self._turn.voice.like(self._config.engine_voice, self._config.speed)
+        self._conversation.reads_along = not self._config.transcription
+        detection, answers = self._config.detection, self._config.answers
         machine = self._conversation.machine
         machine.patience = replace(
             machine.patience,
             manual=detection is None,
-            answers=detection is None or bool(detection["create_response"]),
-            drafts=self._config.spoken and self._drafts,
+            answers=answers,
+            drafts=self._config.spoken and self._turns.drafts,
+            most_turn_s=self._turns.most_turn_s if answers else 0.0,
+            reprompt_s=0.0 if self._config.transcription else self._turns.reprompt_s,
+            timeout_s=self._config.timeout_s,
         )
         if detection is not None:
             machine.interruption = self._interruption if detection["interrupt_response"] else Interruption.AFTER
 
     def _terms(self, spoken: bool) -> Terms:
         """What an answer that begins now is given under."""
-        metadata, self._metadata = self._metadata, None
+        wanted, self._wanted = self._wanted, None
+        if wanted is None:
+            return self._terms_of(spoken, None)
+        return self._terms_of(spoken, wanted.metadata, wanted.max_output_tokens)
+
+    def _terms_of(self, spoken: bool, metadata: dict[str, str] | None, most: int | str | None = None) -> Terms:
         return Terms(
             conversation_id=self._conversation_id,
             voice=self._config.voice,
@@ -248,6 +333,7 @@ class Session:
             spoken=spoken,
             plays_itself=self._connection.plays_itself,
             metadata=metadata,
+            most_tokens=self._config.all["max_output_tokens"] if most is None else cast("int | Literal['inf']", most),
         )
 
     # -- sound -----------------------------------------------------------------------------------------------
@@ -275,49 +361,44 @@ class Session:
                 f"{self.microphone.since_mark_s * 1000:.2f}ms of audio.",
             )
         else:
-            self.microphone.mark(lambda: self._end_turn(listener))
+            self._follow(lambda: self._settled(listener), self.microphone.mark)
 
     def _end_turn(self, listener: Listener) -> None:
         listener.finish()
         self._conversation.post(Commit())
 
+    def _follow(self, done: Mark, when: Callable[[Mark], None]) -> None:
+        """Do this when the sound before it was heard."""
+        try:
+            when(done)
+        except ValueError as error:
+            raise RequestError("invalid_value", f"Wait for an answer first: {error}.") from error
+
+    async def _settled(self, listener: Listener) -> None:
+        """End the turn; returns when its words are known and it is an item: what follows is no part of it."""
+        self.narrator.turn_over.clear()
+        self._end_turn(listener)
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                await self.narrator.turn_over.wait()
+        except TimeoutError:
+            log.warning("a committed turn was not over after %g s", SETTLE_S)
+
     def _clear_input(self, _: dict[str, Any]) -> None:
         """What was said since the last turn was never said."""
         self.microphone.clear()
         self._conversation.post(Discard())
+        self.narrator.turn_over.set()
         self.emit(ev.InputCleared())
 
     # -- items -----------------------------------------------------------------------------------------------
 
     def _create_item(self, event: dict[str, Any]) -> None:
-        """A typed message."""
-        try:
-            asked = ItemCreate.model_validate(event)
-        except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise RequestError("invalid_type", f"{where}: {error.errors()[0]['msg']}", where) from error
-        item = asked.item
-        if item.type != "message" or item.role not in ("user", "assistant", "system"):
-            message = "Only messages of user, assistant and system can be created."
-            raise RequestError("invalid_value", message, "item")
-        kinds = {"user": ("input_text",), "system": ("input_text",), "assistant": ("output_text", "text")}[item.role]
-        parts = (part.transcript if part.type == "output_audio" else part.text for part in item.content)
-        text = " ".join(part for part in parts if part).strip()
-        if not text or len(text) > TEXT_LIMIT:
-            message = f"A message needs {kinds[0]}, 1 to {TEXT_LIMIT} characters."
-            raise RequestError("invalid_value", message, "item.content")
-        item_id = item.id or new_id("item")
-        if self.narrator.items.find(item_id):
-            raise RequestError("item_create_duplicate_item_id", f"There is an item {item_id[:60]} already.", "item.id")
-        after = asked.previous_item_id
-        if after not in (None, ROOT) and self.narrator.items.find(str(after)) is None:
-            message = f"There is no item {after!r} that this one could come after."
-            raise RequestError("item_create_invalid_previous_item_id", message, "previous_item_id")
-        content: wire.Content = wire.InputText(text=text) if item.role != "assistant" else wire.OutputText(text=text)
-        role: Any = item.role
-        self.narrator.items.add(wire.Item(id=item_id, status="completed", role=role, content=[content]), after)
-        before = self.narrator.items.before(item_id) or ""
-        self._history.add(Entry(item_id, role, text), None if after is None else before)
+        """A typed message, a function's result, or a call of before."""
+        made = created(event, self.narrator.items)
+        self.narrator.items.add(made.item, made.after)
+        before = self.narrator.items.before(made.item.id) or ""
+        self._history.add(made.entry, None if made.after is None else before)
 
     def _retrieve_item(self, event: dict[str, Any]) -> None:
         item = self.narrator.items.find(required(event, "item_id"))
@@ -346,6 +427,10 @@ class Session:
     # -- answers ---------------------------------------------------------------------------------------------
 
     def _create_response(self, event: dict[str, Any]) -> None:
+        body = event.get("response")
+        if isinstance(body, dict) and body.get("conversation") == "none":
+            self._answer_aside(body)
+            return
         if self.narrator.generating:
             raise RequestError(
                 "conversation_already_has_active_response",
@@ -360,13 +445,38 @@ class Session:
         if asked.output_modalities not in (None, ["audio"], ["text"]):
             where = "response.output_modalities"
             raise RequestError("invalid_value", f"{where} must be ['audio'] or ['text'].", where)
-        self._metadata = asked.metadata
+        scope = self._config.scope_of(asked.tools, asked.tool_choice, asked.max_output_tokens)
         spoken = self._config.spoken if asked.output_modalities is None else asked.output_modalities == ["audio"]
-        wanted = Asked(spoken=spoken, instructions=asked.instructions)
-        self._conversation.respond(None if wanted == self._conversation.usual else wanted)
+        wanted = Asked(spoken=spoken, instructions=asked.instructions, scope=scope)
 
-    def _cancel_response(self, _: dict[str, Any]) -> None:
-        if not self._conversation.replying:
+        def respond() -> None:
+            self._wanted = asked
+            self._conversation.respond(None if wanted == self._conversation.usual else wanted)
+
+        async def respond_then() -> None:
+            respond()
+
+        if self.microphone.marked:  # the turn that is to be answered is not over yet
+            self._follow(respond_then, self.microphone.follow)
+        else:
+            respond()
+
+    def _answer_aside(self, body: dict[str, Any]) -> None:
+        """Answer outside of the conversation."""
+        assert self._asides is not None
+        aside = self._asides.asked(body, usually_spoken=self._config.spoken, items=self.narrator.items)
+        if aside.spoken and not self._connection.plays_itself:
+            where = "response.output_modalities"
+            message = f"{where}: over WebRTC an answer outside of the conversation is written; ask for ['text']."
+            raise RequestError("invalid_value", message, where)
+        terms = replace(self._terms_of(aside.spoken, aside.metadata), conversation_id=None)
+        self._asides.begin(aside, terms)
+
+    def _cancel_response(self, event: dict[str, Any]) -> None:
+        which = event.get("response_id")
+        if isinstance(which, str) and self._asides is not None and self._asides.cancel(which):
+            return
+        if not self._conversation.replying or (isinstance(which, str) and which != self.narrator.answering):
             raise RequestError("response_cancel_not_active", "Cancellation failed: no active response found")
         self._conversation.post(Interrupt())
 

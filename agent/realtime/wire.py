@@ -61,7 +61,7 @@ class OutputText(Wire):
 Content = Annotated[InputText | InputAudio | OutputAudio | OutputText, Field(discriminator="type")]
 
 
-class Item(Wire):
+class MessageItem(Wire):
     """One message of the conversation."""
 
     id: str
@@ -70,6 +70,33 @@ class Item(Wire):
     status: Status
     role: Literal["system", "user", "assistant"]
     content: list[Content]
+
+
+class FunctionCall(Wire):
+    """A function that the agent wants called; the client does so when it is completed."""
+
+    id: str
+    object: Literal["realtime.item"] = "realtime.item"
+    type: Literal["function_call"] = "function_call"
+    status: Status
+    call_id: str
+    name: str
+    arguments: str
+    """a JSON object; "" while it is in progress"""
+
+
+class FunctionCallOutput(Wire):
+    """What a called function gave, as the client says it."""
+
+    id: str
+    object: Literal["realtime.item"] = "realtime.item"
+    type: Literal["function_call_output"] = "function_call_output"
+    status: Status
+    call_id: str
+    output: str
+
+
+Item = Annotated[MessageItem | FunctionCall | FunctionCallOutput, Field(discriminator="type")]
 
 
 class AudioPart(Wire):
@@ -143,15 +170,36 @@ class Usage(Wire):
     output_token_details: OutputTokens
 
 
-def no_usage() -> Usage:
-    """Zeroes: clients need numbers, and a model of one's own costs nothing per token."""
+INPUT_TOKEN_MS, OUTPUT_TOKEN_MS = 100, 50
+"""of sound in an audio token"""
+
+
+def usage(prompt: int, cached: int, reply: int, heard_ms: int, voice_ms: int) -> Usage:
+    """Text tokens as the language model counts them, and sound as the API does: clients need numbers.
+
+    :param heard_ms: of the user's speech since the answer before.
+    :param voice_ms: of the answer's own.
+    """
+    heard, voice = -(-heard_ms // INPUT_TOKEN_MS), -(-voice_ms // OUTPUT_TOKEN_MS)
+    cached_tokens = CachedTokens(text_tokens=cached)
     return Usage(
-        total_tokens=0,
-        input_tokens=0,
-        output_tokens=0,
-        input_token_details=InputTokens(text_tokens=0),
-        output_token_details=OutputTokens(text_tokens=0),
+        total_tokens=prompt + heard + reply + voice,
+        input_tokens=prompt + heard,
+        output_tokens=reply + voice,
+        input_token_details=InputTokens(
+            text_tokens=prompt, audio_tokens=heard, cached_tokens=cached, cached_tokens_details=cached_tokens
+        ),
+        output_token_details=OutputTokens(text_tokens=reply, audio_tokens=voice),
     )
+
+
+class RateLimit(Wire):
+    """How much of one thing a client may still ask for."""
+
+    name: Literal["requests", "tokens"]
+    limit: int
+    remaining: int
+    reset_seconds: float
 
 
 class PcmFormat(Wire):

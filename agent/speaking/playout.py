@@ -77,6 +77,13 @@ class PlayoutWriter:
         while not self.closed and self._playout.queued >= self._playout.ahead_s * WIRE_RATE:
             self.changed.clear()
             await self.changed.wait()
+        self.put(pcm)
+
+    def put(self, pcm: I16) -> None:
+        """The same without waiting, for the end of what is written.
+
+        :raises PlayoutClosed: if the reply was cut.
+        """
         self._check()
         self._playout.push(pcm)
         self.written += len(pcm)

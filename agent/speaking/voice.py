@@ -31,14 +31,16 @@ class Voice:
     :param threads: where the TTS runs.
     :param name: the engine's name for the voice; "" is its default.
     :param language: ISO 639-1.
+    :param speed: 1.0 is the voice's own pace.
     """
 
-    def __init__(self, tts: Synthesizer, threads: Executor, name: str, language: str) -> None:
+    def __init__(self, tts: Synthesizer, threads: Executor, name: str, language: str, *, speed: float = 1.0) -> None:
         self.tts = tts
         self.language = language
         self.threads = threads
         self._gain = 1.0
         self._name = name
+        self._speed = speed
         self._phrases: dict[str, list[I16]] = {}
         self._kept: OrderedDict[str, list[I16]] = OrderedDict()
 
@@ -46,6 +48,19 @@ class Voice:
     def rate(self) -> int:
         """Hz of what `speak` yields."""
         return self.tts.rate
+
+    def like(self, name: str, speed: float) -> Voice:
+        """The same engine under another of its voices, and at another pace; itself where that is no difference.
+
+        :param name: one that the engine does not have means the present one.
+        """
+        if name not in self.tts.voices:
+            name = self._name
+        if (name, speed) == (self._name, self._speed):
+            return self
+        other = Voice(self.tts, self.threads, name, self.language, speed=speed)
+        other._gain = self._gain
+        return other
 
     async def tune(self, text: str) -> I16:
         """Say something, and from then on be as loud as a voice should be; int16 (n,) at `rate`.
@@ -78,7 +93,7 @@ class Voice:
                 yield pcm
             return
         made: list[I16] = []
-        work = partial(self.tts.speak, text, voice=self._name, language=self.language)
+        work = partial(self.tts.speak, text, voice=self._name, language=self.language, speed=self._speed)
         async with aclosing(iterate(self.threads, work)) as chunks:
             async for chunk in chunks:
                 pcm = self._levelled(chunk)

@@ -20,7 +20,7 @@ HAS_CHROMIUM = CHROMIUM.exists()
 PLAYWRIGHT_FILES = [path.name for path in (Path(playwright.__file__).parent / "_impl").glob("*.py")]
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",  # tests run as root in containers
     "--disable-gpu",
     "--allow-loopback-in-peer-connection",  # host candidates on 127.0.0.1
@@ -127,7 +127,7 @@ async def browser_page(request: pytest.FixtureRequest, traces: dict[str, bytes])
         async def open_page(
             wav: Path | None = None, *, fake_ui: bool = True, fake_device: bool = True, **context: Any
         ) -> BrowserPage:
-            flags = list(_FLAGS)
+            flags = list(FLAGS)
             if fake_ui:
                 flags.append("--use-fake-ui-for-media-stream")
             if fake_device:

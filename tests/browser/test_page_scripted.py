@@ -14,7 +14,7 @@ from aiortc.mediastreams import AudioStreamTrack
 from playwright.async_api import expect
 
 from agent.realtime import events
-from agent.realtime.wire import ErrorBody, InputText, Item
+from agent.realtime.wire import ErrorBody, InputText, MessageItem
 from signaling.page import add_page
 from tests.browser.conftest import BrowserPage, OpenPage
 
@@ -191,7 +191,7 @@ async def test_typed_text(scripted: ScriptedServer, serve: Serve, browser_page: 
     }
     assert (await scripted.next())["type"] == "response.create"
     await expect(tab.page.get_by_test_id("textbox")).to_have_value("")
-    item = Item(id="u9", status="completed", role="user", content=[InputText(text="What is the time?")])
+    item = MessageItem(id="u9", status="completed", role="user", content=[InputText(text="What is the time?")])
     await scripted.send(events.ItemAdded(item=item))
     await expect(tab.page.get_by_test_id("user-transcript")).to_have_text("What is the time?")
     assert tab.unexpected() == []

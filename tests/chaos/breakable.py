@@ -61,11 +61,11 @@ class BreakableTts:
 
     def __init__(self) -> None:
         self._tts = Hibari()
-        self.rate, self.languages = self._tts.rate, self._tts.languages
+        self.rate, self.languages, self.voices = self._tts.rate, self._tts.languages, self._tts.voices
 
-    def speak(self, text: str, *, voice: str, language: str) -> Iterator[I16]:
+    def speak(self, text: str, *, voice: str, language: str, speed: float = 1.0) -> Iterator[I16]:
         obey("tts", text)
-        yield from self._tts.speak(text, voice=voice, language=language)
+        yield from self._tts.speak(text, voice=voice, language=language, speed=speed)
 
 
 class BreakableVad:

@@ -18,7 +18,7 @@ import pytest
 
 from agent.engines.llm.embedded import Embedded
 from agent.engines.llm.openai import OpenAIChat
-from agent.engines.protocols import Message
+from agent.engines.protocols import Message, Piece
 from agent.errors import EngineError, ModelMissing
 from tests.scripted_llm import Answer, Fault, Mind, ScriptedLLM, scripted_llm
 
@@ -40,7 +40,8 @@ async def chat(
 
 async def test_tokens_arrive_in_order_and_the_request_is_what_openai_expects() -> None:
     async with chat(lambda messages: Answer(["The ", "capital", " is", " Paris", "."])) as (llm, server):
-        assert [delta async for delta in llm.reply(PROMPT)] == ["The ", "capital", " is", " Paris", "."]
+        pieces = [piece async for piece in llm.reply(PROMPT)]
+        assert pieces[:-1] == ["The ", "capital", " is", " Paris", "."]
     body = server.requests[0]
     assert body["messages"] == [{"role": message.role, "content": message.text} for message in PROMPT]
     assert body["stream"] is True
@@ -51,13 +52,13 @@ async def test_tokens_arrive_in_order_and_the_request_is_what_openai_expects() -
 
 async def test_an_empty_reply_is_empty() -> None:
     async with chat(lambda messages: Answer()) as (llm, _):
-        assert [delta async for delta in llm.reply(PROMPT)] == []
+        assert [piece async for piece in llm.reply(PROMPT) if isinstance(piece, str)] == []
 
 
 @pytest.mark.parametrize("fault", ["stall", "cut", "half json", "no end", "keep-alive only"])
 async def test_a_reply_that_breaks_off_is_an_error_after_its_tokens(fault: Fault) -> None:
     async with chat(lambda messages: Answer(["One", " two"], fault=fault), timeout_s=0.2) as (llm, server):
-        heard: list[str] = []
+        heard: list[Piece] = []
         with pytest.raises(EngineError) as caught:
             async for delta in llm.reply(PROMPT):
                 heard.append(delta)  # noqa: PERF401  # what came before the error counts
@@ -183,7 +184,7 @@ def is_gone(pid: int) -> bool:
 async def test_the_embedded_model_answers(embedded: Embedded) -> None:
     async with running(embedded) as llm:
         await llm.warm(PROMPT[:1])
-        assert "Paris" in "".join([delta async for delta in llm.reply(PROMPT)])
+        assert "Paris" in "".join([piece async for piece in llm.reply(PROMPT) if isinstance(piece, str)])
         assert llm.restarts == 0
 
 
@@ -199,7 +200,7 @@ async def test_a_killed_child_is_an_error_at_once_and_then_replaced(
                 if llm.pid == first:
                     assert first is not None
                     os.kill(first, signal.SIGKILL)
-        assert "Paris" in "".join([delta async for delta in llm.reply(PROMPT)])
+        assert "Paris" in "".join([piece async for piece in llm.reply(PROMPT) if isinstance(piece, str)])
         assert llm.restarts == 1
         assert llm.pid != first
         assert "SIGKILL" in caplog.text, "why it died is in the log"
@@ -213,7 +214,7 @@ async def test_a_hanging_child_is_replaced(embedded: Embedded) -> None:
         os.kill(llm.pid, signal.SIGSTOP)
         with pytest.raises(EngineError, match="restarted"):
             await anext(llm.reply(PROMPT))
-        assert "Paris" in "".join([delta async for delta in llm.reply(PROMPT)])
+        assert "Paris" in "".join([piece async for piece in llm.reply(PROMPT) if isinstance(piece, str)])
 
 
 @pytest.mark.models
@@ -246,7 +247,7 @@ async def test_a_file_that_is_no_model_says_so(no_model: Embedded) -> None:
 PARENT = """
 import asyncio, os, signal
 from agent.engines.llm.embedded import Embedded
-from agent.engines.protocols import Message
+from agent.engines.protocols import Message, Piece
 
 async def main():
     llm = Embedded(model="smollm2", context_tokens=512, parallel=1, spill_mib=0)

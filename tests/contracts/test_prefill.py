@@ -139,7 +139,7 @@ async def running(llm: Embedded) -> AsyncIterator[Embedded]:
 
 async def answer(llm: Embedded, messages: Sequence[Message]) -> tuple[str, int]:
     """What it says, and how many tokens of the prompt had to be read for that."""
-    text = "".join([delta async for delta in llm.reply(messages)])
+    text = "".join([piece async for piece in llm.reply(messages) if isinstance(piece, str)])
     assert llm.usage is not None
     return text, llm.usage.prompt_tokens - llm.usage.cached_tokens
 

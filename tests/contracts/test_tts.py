@@ -120,6 +120,13 @@ def test_outer_silence_is_cut(tts: Synthesizer) -> None:
     assert len(pcm) // window - loud[-1] <= 25, "250 ms after it"
 
 
+def test_a_pace_of_the_callers_is_followed(tts: Synthesizer) -> None:
+    def samples(speed: float) -> int:
+        return sum(map(len, tts.speak(PARAGRAPH, voice="", language=language(tts), speed=speed)))
+
+    assert 1.25 < samples(0.8) / samples(1.4) < 2.1
+
+
 def test_another_services_voice_means_the_default_one(tts: Synthesizer) -> None:
     strange = list(tts.speak("Hello.", voice="no such voice", language=language(tts)))
     assert sounds_like(strange, spoken(tts, "Hello."))

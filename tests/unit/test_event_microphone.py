@@ -21,10 +21,15 @@ def wrapped(data: bytes) -> str:
 
 @pytest.mark.asyncio
 async def test_a_mark_is_reached_behind_the_sound_before_it() -> None:
-    microphone, reached = EventMicrophone(), []
+    microphone = EventMicrophone()
+    reached: list[int] = []
     microphone.append(wrapped(bytes(48_000)))
     assert microphone.since_mark_s == pytest.approx(1.0)
-    microphone.mark(lambda: reached.append(heard))
+
+    async def note() -> None:
+        reached.append(heard)
+
+    microphone.mark(note)
     microphone.append(wrapped(bytes(24_000)))
     microphone.end()
     heard = 0

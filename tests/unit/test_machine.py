@@ -41,6 +41,7 @@ from agent.events import (
     SpeechStarted,
     StartDraft,
     StartReply,
+    TimeOut,
     Transcript,
 )
 from agent.ledger import Patience
@@ -376,6 +377,31 @@ def test_a_failed_recogniser_apologises() -> None:
     assert actions[-1] == SayPhrase(1, Phrase.APOLOGY)
 
 
+def test_who_only_listens_is_told_of_a_failed_recogniser_and_says_nothing() -> None:
+    listening = Patience(answers=False, drafts=False)
+    machine, actions = play(started(), ended(), HearingFailed("ann", 1, "broken"), machine=Machine(listening))
+    assert actions == [OpenTurn("ann", 1.0), CloseTurn("ann", "", 2.0)]
+    assert machine.phase is Phase.IDLE
+
+
+def test_in_push_to_talk_a_failed_recogniser_ends_only_what_was_committed() -> None:
+    machine, actions = play(started(), ended(), HearingFailed("ann", 1, "gone"), machine=Machine(Patience(manual=True)))
+    assert actions == [OpenTurn("ann", 1.0)]
+    machine, actions = play(started(2), ended(2), Commit(), HearingFailed("ann", 2, "gone"), machine=machine)
+    assert actions == [CloseTurn("ann", "", 2.0)]
+    assert machine.phase is Phase.IDLE
+
+
+def test_silence_after_an_answer_times_out_until_it_was_asked_about_often_enough() -> None:
+    machine, _ = play(*TURN, ReplyAudible(1), ReplyDone(1), machine=Machine(Patience(timeout_s=2.0, drafts=False)))
+    assert machine.deadline == pytest.approx(0.5 + 2.0)
+    for reply in (2, 3):
+        assert machine.handle(Deadline(), 9.0) == [TimeOut(), SayPhrase(reply, Phrase.REPROMPT)]
+        machine.handle(ReplyDone(reply), 9.5)
+    assert machine.handle(Deadline(), 12.0) == []
+    assert machine.deadline is None
+
+
 def test_events_of_an_old_reply_are_nothing() -> None:
     machine, _ = play(*TURN, ReplyAudible(1), Interrupt())
     assert machine.phase is Phase.IDLE
@@ -468,6 +494,7 @@ class AnyConversation(RuleBasedStateMachine):
         thinking_s=st.sampled_from([0.0, 0.3]),
         most_turn_s=st.sampled_from([0.0, 2.0]),
         reprompt_s=st.sampled_from([0.0, 3.0]),
+        timeout_s=st.sampled_from([0.0, 1.0]),
         manual=st.booleans(),
         answers=st.booleans(),
         policy=st.sampled_from(Interruption),
@@ -477,12 +504,18 @@ class AnyConversation(RuleBasedStateMachine):
         thinking_s: float,
         most_turn_s: float,
         reprompt_s: float,
+        timeout_s: float,
         manual: bool,
         answers: bool,
         policy: Interruption,
     ) -> None:
         patience = Patience(
-            thinking_s=thinking_s, most_turn_s=most_turn_s, reprompt_s=reprompt_s, manual=manual, answers=answers
+            thinking_s=thinking_s,
+            most_turn_s=most_turn_s,
+            reprompt_s=reprompt_s,
+            timeout_s=timeout_s,
+            manual=manual,
+            answers=answers,
         )
         self.machine = Machine(patience, interruption=policy)
 

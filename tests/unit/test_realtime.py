@@ -74,6 +74,7 @@ USER = [
     "input_audio_buffer.committed",
     "conversation.item.added",
     "conversation.item.done",
+    "conversation.item.input_audio_transcription.delta",
     "conversation.item.input_audio_transcription.completed",
 ]
 OPENED = [
@@ -92,6 +93,7 @@ CLOSED = [
     "conversation.item.done",
     "response.output_item.done",
     "response.done",
+    "rate_limits.updated",
 ]
 
 
@@ -160,7 +162,7 @@ def test_a_client_that_pushed_the_answer_out_of_the_conversation_is_told_the_res
     narrator.written("item_a")
     for number in range(MOST_ITEMS):
         narrator.items.add(
-            wire.Item(id=f"item_{number}", status="completed", role="user", content=[wire.InputText(text="x")])
+            wire.MessageItem(id=f"item_{number}", status="completed", role="user", content=[wire.InputText(text="x")])
         )
     narrator.recall()
 
@@ -198,7 +200,7 @@ def test_a_client_that_plays_by_itself_gets_the_voice_and_truncates(sent: Sent) 
     assert len(sound) == 48_000
     narrator.truncate("item_a", Heard("Well,", 24_000, complete=False))
     item = narrator.items.find("item_a")
-    assert item is not None
+    assert isinstance(item, wire.MessageItem)
     assert item.content[0] == OutputAudio(transcript="Well,")
 
 
@@ -264,8 +266,9 @@ def test_a_client_says_what_language_is_spoken() -> None:
     session = Session(line, History(""), Settings(), knows, extensions=False, given={})  # type: ignore[arg-type]
     session._greeted = True
     conversation = SimpleNamespace(machine=Machine(Patience()))
+    voice = SimpleNamespace(like=lambda name, speed: None)
     listener = SimpleNamespace(expect=expected.append, be_patient=lambda *_: None)
-    session._turn = SimpleNamespace(conversation=conversation, listener=listener)  # type: ignore[assignment]
+    session._turn = SimpleNamespace(conversation=conversation, listener=listener, voice=voice)  # type: ignore[assignment]
     update(session, {"model": "whisper-1", "language": "fr"})
     update(session, {"language": ""})
     update(session, None)

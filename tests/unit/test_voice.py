@@ -16,11 +16,13 @@ class Tone:
     """A synthesiser with a level of its own."""
 
     rate = 24000
+    languages = frozenset({"en"})
+    voices: tuple[str, ...] = ("second",)
 
     def __init__(self, amplitude: float) -> None:
         self.amplitude = amplitude
 
-    def speak(self, text: str, *, voice: str, language: str) -> Iterator[I16]:
+    def speak(self, text: str, *, voice: str, language: str, speed: float = 1.0) -> Iterator[I16]:
         t = np.arange(self.rate // 2) / self.rate
         for _ in range(2):
             yield (self.amplitude * np.sin(2 * np.pi * 200 * t)).astype(np.int16)
@@ -35,7 +37,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.mark.parametrize("amplitude", [800, 3000, 12000])
 async def test_a_voice_is_levelled_once_and_for_all(amplitude: float, threads: ThreadPoolExecutor) -> None:
-    voice = Voice(Tone(amplitude), threads, "", "en")  # type: ignore[arg-type]
+    voice = Voice(Tone(amplitude), threads, "", "en")
     tuned = await voice.tune("Hello")
     said = np.concatenate([pcm async for pcm in voice.speak("Hello")])
     assert speech_dbfs(said, voice.rate) == pytest.approx(speech_dbfs(tuned, voice.rate), abs=0.01)
@@ -44,6 +46,16 @@ async def test_a_voice_is_levelled_once_and_for_all(amplitude: float, threads: T
     assert speech_dbfs(said, voice.rate) == pytest.approx(wanted, abs=0.3)
 
 
+async def test_another_voice_is_as_loud_and_one_that_there_is_not_is_the_same(threads: ThreadPoolExecutor) -> None:
+    voice = Voice(Tone(3000), threads, "", "en")
+    tuned = await voice.tune("Hello")
+    assert voice.like("alloy", 1.0) is voice
+    for other in (voice.like("second", 1.0), voice.like("alloy", 1.2)):
+        assert other is not voice
+        said = np.concatenate([pcm async for pcm in other.speak("Hello")])
+        assert speech_dbfs(said, voice.rate) == pytest.approx(speech_dbfs(tuned, voice.rate), abs=0.01)
+
+
 async def test_a_voice_that_says_nothing_is_left_alone(threads: ThreadPoolExecutor) -> None:
-    voice = Voice(Tone(0), threads, "", "en")  # type: ignore[arg-type]
+    voice = Voice(Tone(0), threads, "", "en")
     assert not (await voice.tune("Hello")).any()

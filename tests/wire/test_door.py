@@ -45,6 +45,9 @@ class Answering:
     async def converse(self, call_id: str, socket: Socket, *, extensions: bool, session: str, most_s: float) -> None:
         self.sessions.append(f"{session} {most_s:g}")
 
+    async def attach(self, call_id: str, socket: Socket, *, extensions: bool) -> None:
+        self.sessions.append(f"attached to {call_id}")
+
     async def add_candidates(self, call_id: str, fragment: str) -> None:
         pass
 

@@ -69,13 +69,14 @@ async def test_a_connection_that_was_closed_meanwhile_is_made_anew(far_ears: Ope
 async def test_a_voice_elsewhere_speaks_as_it_is_made_and_stops_when_it_is_told(
     far_mouth: OpenAISynthesizer, server: tuple[str, Sounding]
 ) -> None:
-    def said(text: str) -> I16:
-        return np.concatenate(list(far_mouth.speak(text, voice="", language="en")))
+    def said(text: str, speed: float = 1.0) -> I16:
+        return np.concatenate(list(far_mouth.speak(text, voice="", language="en", speed=speed)))
 
     pcm = await asyncio.to_thread(said, SENTENCES[0])
     heard = ears().transcribe(to_wave(resample(pcm, far_mouth.rate, EAR_RATE)), language="en", prompt="")
     assert errors(SENTENCES[0], heard.text) <= 0.15
     assert list(far_mouth.speak(" ... ", voice="", language="en")) == []
+    assert len(pcm) / len(await asyncio.to_thread(said, SENTENCES[0], 1.4)) == pytest.approx(1.4, abs=0.1)
 
     def left() -> None:
         chunks = far_mouth.speak(LONG, voice="nova", language="en")

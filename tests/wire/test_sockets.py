@@ -38,6 +38,7 @@ USER = [
     "input_audio_buffer.committed",
     "conversation.item.added",
     "conversation.item.done",
+    "conversation.item.input_audio_transcription.delta",
     "conversation.item.input_audio_transcription.completed",
 ]
 ANSWER = [
@@ -53,6 +54,7 @@ END = [
     "conversation.item.done",
     "response.output_item.done",
     "response.done",
+    "rate_limits.updated",
 ]
 
 
@@ -81,7 +83,7 @@ async def test_a_spoken_turn(server: tuple[str, Worker], ears: Recognizer) -> No
     async with connected(server[0]) as client:
         await asyncio.sleep(0.5)
         client.say(spoken(QUESTION).pcm)
-        await client.until("response.done")
+        await client.until("rate_limits.updated")
         kinds = [kind for kind in client.types(1) if kind not in ("response.output_audio.delta",)]
         told = [kind for kind in kinds if kind != "response.output_audio_transcript.delta"]
         assert told == [*USER, *ANSWER, *END]
@@ -157,6 +159,18 @@ async def test_who_sends_a_whole_recording_at_once_is_answered_meanwhile(server:
         await client.send("input_audio_buffer.append", audio=SILENCE)
         await client.ask("Hello?")
         await client.until("response.done")
+
+
+async def test_what_is_typed_while_an_answer_plays_comes_behind_it() -> None:
+    async with scripted_llm(lambda messages: STORY) as llm:
+        settings = await asyncio.to_thread(load, None, llm={"url": llm.url, "model": "scripted"})
+        async with serving(settings) as (url, _), connected(url, microphone=False) as client:
+            await client.ask("Tell me a story.")
+            await client.until("response.done")
+            await client.ask("And now another.")
+            await client.until("response.done", 2)
+            said = [(message["role"], message["content"]) for message in llm.requests[-1]["messages"]]
+            assert said[1:] == [("user", "Tell me a story."), ("assistant", STORY), ("user", "And now another.")]
 
 
 async def test_a_bad_event_is_told_and_the_session_lives(server: tuple[str, Worker]) -> None:

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type CallState, EMPTY, heardLength, type Line, reduce } from "../src/core/state";
-import type { Item, Response, ServerEvent } from "../src/core/wire";
+import type { MessageItem, Response, ServerEvent } from "../src/core/wire";
 
 /** An event as a test writes it: the id does not matter here. */
 type Written = ServerEvent extends infer E ? (E extends ServerEvent ? Omit<E, "event_id"> : never) : never;
@@ -41,7 +41,7 @@ const started: Written = {
   audio_start_ms: 0,
   item_id: "u1",
 };
-const item = (id: string, role: "user" | "assistant", content: Item["content"] = []): Item => ({
+const item = (id: string, role: "user" | "assistant", content: MessageItem["content"] = []): MessageItem => ({
   id,
   object: "realtime.item",
   type: "message",

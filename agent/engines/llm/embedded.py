@@ -13,13 +13,13 @@ from typing import Any
 
 from agent.engines import cores
 from agent.engines.catalogue import Catalogue
-from agent.engines.llm.asking import READING, SAMPLING, USAGE
+from agent.engines.llm.asking import READING, SAMPLING
 from agent.engines.llm.child_process import ChildProcess
 from agent.engines.llm.llama_child import ChildSettings
 from agent.engines.llm.message_end import message_end
-from agent.engines.llm.openai import OpenAIChat, Usage
+from agent.engines.llm.openai import OpenAIChat
 from agent.engines.llm.slots import PromptSlots, beginning
-from agent.engines.protocols import Message
+from agent.engines.protocols import ANY, Message, Piece, Scope, Usage
 from agent.errors import EngineError, ModelMissing, discreet
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ class Embedded:
                 if self._chat is chat or attempt == FAILED_STARTS:  # else: that child died, ask the next
                     raise
 
-    async def prefill(self, messages: Sequence[Message]) -> None:
+    async def prefill(self, messages: Sequence[Message], scope: Scope = ANY) -> None:
         """Read a prompt ahead of its `reply`; gives way to any reply that has not said its first clause."""
         chat = self._chat
         if chat is None or self._hurried or self._slots.replying(messages):
@@ -197,8 +197,8 @@ class Embedded:
                 log.warning("llm does not tell where messages end error=%s", discreet(error))
                 return None
 
-    async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Text as it is generated; closing this stops the generation.
+    async def reply(self, messages: Sequence[Message], scope: Scope = ANY) -> AsyncGenerator[Piece, None]:
+        """Text as it is generated; closing this stops the generation. Tools are not offered to a model of this size.
 
         :raises EngineError: at once when the child dies; the next reply waits for its successor.
         """
@@ -208,7 +208,7 @@ class Embedded:
             loop = asyncio.get_running_loop()
             while self._prefills:
                 self._prefills.pop().reschedule(loop.time())
-            async with aclosing(self._generate(messages)) as deltas:
+            async with aclosing(self._generate(messages, scope.most_tokens)) as deltas:
                 count = 0
                 async for delta in deltas:
                     count += 1
@@ -218,7 +218,7 @@ class Embedded:
         finally:
             self._hurried.discard(this)
 
-    async def _generate(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+    async def _generate(self, messages: Sequence[Message], most_tokens: int | None) -> AsyncGenerator[Piece, None]:
         """The reply, in the conversation's slot."""
         chat, child = await self._serving(self._timeout_s), self._child
         loop = asyncio.get_running_loop()
@@ -226,8 +226,8 @@ class Embedded:
             await asyncio.sleep(CLOSING_S)
         try:
             with self._slots.taken(messages, replying=True) as slot:
-                extra = {**USAGE, "id_slot": slot}
-                async with aclosing(chat.reply(self._primed(messages), extra=extra)) as deltas:
+                plain = Scope(most_tokens=most_tokens)
+                async with aclosing(chat.reply(self._primed(messages), plain, extra={"id_slot": slot})) as deltas:
                     async for delta in deltas:
                         self._last_token_at = loop.time()
                         yield delta
@@ -245,9 +245,10 @@ class Embedded:
             raise EngineError("embedded", "reply", "the language model stopped; it is being restarted") from error
 
     def _primed(self, messages: Sequence[Message]) -> list[Message]:
-        """The messages with the examples after the system prompt."""
-        start = next((n for n, message in enumerate(messages) if message.role != "system"), len(messages))
-        return [*messages[:start], *self._examples, *messages[start:]]
+        """The messages with the examples after the system prompt, without calls and their results."""
+        said = [Message(message.role, message.text) for message in messages if message.role != "tool" and message.text]
+        start = next((n for n, message in enumerate(said) if message.role != "system"), len(said))
+        return [*said[:start], *self._examples, *said[start:]]
 
     async def _serving(self, timeout_s: float) -> OpenAIChat:
         """The way to the child that serves now, or will within ``timeout_s``."""

@@ -12,13 +12,14 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from agent.engines.protocols import Message
+from agent.engines.llm.asking import USAGE
+from agent.engines.llm.completion import Completion, sent, usage
+from agent.engines.protocols import ANY, Ending, Message, Piece, Scope, Usage
 from agent.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -34,22 +35,6 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 QUOTE_WORDS = 3
 """words in a row of a prompt that make a server's message a quotation"""
 _PROBE = Message("user", "Hello.")
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a server says that a request took."""
-
-    prompt_tokens: int
-    """of the whole prompt"""
-    cached_tokens: int
-    """of them, found in the server's cache; 0 where it does not tell"""
-
-    @classmethod
-    def of(cls, usage: Mapping[str, Any]) -> Self:
-        """From a response's ``usage``."""
-        details = usage.get("prompt_tokens_details") or {}
-        return cls(int(usage.get("prompt_tokens", 0)), int(details.get("cached_tokens") or 0))
 
 
 class _Refused(Exception):
@@ -90,6 +75,7 @@ class OpenAIChat:
     ) -> None:
         self.url = url.rstrip("/")
         self.model = model
+        self._tells = True  # usage; or it refuses to be asked for it
         self.usage: Usage | None = None
         """of the request that ended last, where the server tells"""
         self._headers = {"Authorization": f"Bearer {api_key or 'none'}"}
@@ -134,7 +120,9 @@ class OpenAIChat:
                 log.debug("llm waits url=%s error=%r", self.url, error)
             await asyncio.sleep(RETRY_S)
 
-    async def prefill(self, messages: Sequence[Message], *, extra: Mapping[str, Any] | None = None) -> None:
+    async def prefill(
+        self, messages: Sequence[Message], scope: Scope = ANY, *, extra: Mapping[str, Any] | None = None
+    ) -> None:
         """Let the server read a prompt whose last message may still grow, if it was set to.
 
         :param extra: further fields of the request.
@@ -143,7 +131,7 @@ class OpenAIChat:
             return
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._read(messages, extra)
+                await self._read(messages, extra, scope)
         except (aiohttp.ClientError, _Refused, TimeoutError, ValueError) as error:
             log.debug("llm prefill failed url=%s error=%r", self.url, error)  # the reply will say it aloud
 
@@ -173,16 +161,17 @@ class OpenAIChat:
             raise self._explained("question", error) from error
 
     async def reply(
-        self, messages: Sequence[Message], *, extra: Mapping[str, Any] | None = None
-    ) -> AsyncGenerator[str, None]:
-        """Text as it is generated; closing this aborts the request at once.
+        self, messages: Sequence[Message], scope: Scope = ANY, *, extra: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        """Text and calls as they are generated; closing this aborts the request at once.
 
         :param extra: further fields of the request.
         :raises EngineError: if the server refuses, breaks off, or sends no token for ``timeout_s``.
         """
-        finished = False
+        completion = Completion()
+        most = min(self._max_tokens, scope.most_tokens or self._max_tokens)
         try:
-            async with aclosing(self._chunks(messages, self._max_tokens, extra)) as chunks:
+            async with aclosing(self._chunks(messages, most, scope, {**USAGE, **(extra or {})})) as chunks:
                 while True:
                     # Around each token, not each byte: a server that only sends keep-alive comments is
                     # stuck, too.
@@ -190,32 +179,33 @@ class OpenAIChat:
                         chunk = await anext(chunks, None)
                     if chunk is None:
                         break
-                    text, ended = _delta(chunk)
-                    finished = finished or ended
-                    if text:
-                        yield text
+                    for piece in completion.take(chunk):
+                        yield piece
+            for piece in completion.close():
+                yield piece
         except (aiohttp.ClientError, _Refused, TimeoutError, ValueError) as error:
             raise self._explained("reply", error) from error
-        if not finished:
+        if not completion.finished:
             raise EngineError(
                 "openai",
                 "reply",
                 f"{self.url} broke the reply off before its end; look into that server's log",
             )
+        yield Ending(completion.short, completion.usage)
 
-    async def _read(self, messages: Sequence[Message], extra: Mapping[str, Any] | None) -> None:
+    async def _read(self, messages: Sequence[Message], extra: Mapping[str, Any] | None, scope: Scope = ANY) -> None:
         """One token, for the sake of the prompt."""
-        async with aclosing(self._chunks(messages, 1, extra)) as chunks:
+        async with aclosing(self._chunks(messages, 1, scope, extra)) as chunks:
             async for _ in chunks:
                 pass
 
     async def _chunks(
-        self, messages: Sequence[Message], max_tokens: int, extra: Mapping[str, Any] | None
+        self, messages: Sequence[Message], max_tokens: int, scope: Scope, extra: Mapping[str, Any] | None
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The ``chat.completion.chunk`` objects of one request, unchecked."""
         request = {
             "model": self.model,
-            "messages": [{"role": message.role, "content": message.text} for message in messages],
+            **sent(messages, scope),
             "max_tokens": max_tokens,
             "temperature": self._temperature,
             "stream": True,
@@ -223,13 +213,13 @@ class OpenAIChat:
             **(extra or {}),
         }
         try:
-            response = await self._post(request)
-        except aiohttp.ClientConnectionError:
-            # The server may have closed the kept connection at this very moment; a new one tells.
-            response = await self._post(request)
+            response = await self._opened(request, messages)
+        except _Refused as error:
+            if not (self._tells and set(USAGE) <= set(request) and "stream_options" in str(error)):
+                raise
+            self._tells = False
+            response = await self._opened(request, messages)
         try:
-            if response.status >= 400:
-                raise _Refused(response.status, _unquoted(_message(await response.text(errors="replace")), messages))
             # Server-sent events, of which these servers use one line each: "data: " and a JSON object.
             async for line in response.content:
                 field, _, value = line.partition(b":")
@@ -242,11 +232,30 @@ class OpenAIChat:
                     raise ValueError("JSON that is no object")
                 if "error" in chunk:
                     raise _Refused(500, _unquoted(_message(value.decode()), messages))
-                if usage := chunk.get("usage"):
-                    self.usage = Usage.of(usage)
+                if told := chunk.get("usage"):
+                    self.usage = usage(told)
                 yield chunk
         finally:
             response.close()
+
+    async def _opened(self, request: Mapping[str, Any], messages: Sequence[Message]) -> aiohttp.ClientResponse:
+        """The answer's stream.
+
+        :raises _Refused: if there is none.
+        """
+        if not self._tells:
+            request = {name: value for name, value in request.items() if name not in USAGE}
+        try:
+            response = await self._post(request)
+        except aiohttp.ClientConnectionError:
+            # The server may have closed the kept connection at this very moment; a new one tells.
+            response = await self._post(request)
+        if response.status >= 400:
+            try:
+                raise _Refused(response.status, _unquoted(_message(await response.text(errors="replace")), messages))
+            finally:
+                response.close()
+        return response
 
     async def _post(self, request: Mapping[str, Any], url: str = "") -> aiohttp.ClientResponse:
         if self._http is None:
@@ -293,19 +302,6 @@ def _may_pass(error: Exception) -> bool:
     if isinstance(error, _Refused):
         return error.status in NOT_YET
     return isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError | TimeoutError)
-
-
-def _delta(chunk: Mapping[str, Any]) -> tuple[str, bool]:
-    """A chunk's text, and whether the reply ends with it.
-
-    :raises ValueError: if it is none.
-    """
-    try:
-        for choice in chunk["choices"][:1]:
-            return choice["delta"].get("content") or "", choice.get("finish_reason") is not None
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError("an object that is no chunk of one") from error
-    return "", False
 
 
 def _message(body: str) -> str:

@@ -25,6 +25,8 @@ _UTF8 = 1
 _OK = 0
 _PARAMETER_RATE = 1
 
+SLOWEST, FASTEST = 80, 450
+"""words a minute"""
 VOICES = {
     "ar": "ar", "bn": "bn", "cs": "cs", "da": "da", "de": "de", "el": "el", "en": "en-us", "es": "es", "fi": "fi",
     "fr": "fr", "he": "he", "hi": "hi", "hu": "hu", "id": "id", "it": "it", "ko": "ko", "nl": "nl", "no": "nb",
@@ -45,15 +47,16 @@ class Espeak:
     """
 
     languages = frozenset(VOICES)
+    voices: tuple[str, ...] = ()
 
     def __init__(self, *, words_per_minute: int = 165, variant: str = "") -> None:
-        if not 80 <= words_per_minute <= 450:
-            raise ConfigError(f"espeak's words_per_minute is {words_per_minute}; give 80 to 450")
+        if not SLOWEST <= words_per_minute <= FASTEST:
+            raise ConfigError(f"espeak's words_per_minute is {words_per_minute}; give {SLOWEST} to {FASTEST}")
         self._words_per_minute = words_per_minute
         self._suffix = f"+{variant}" if variant else ""
         self.rate = _library().rate
 
-    def speak(self, text: str, *, voice: str, language: str) -> Iterator[I16]:
+    def speak(self, text: str, *, voice: str, language: str, speed: float = 1.0) -> Iterator[I16]:
         """Int16 (n,) mono chunks at `rate`, one per sentence, without outer silence.
 
         :param voice: a name that eSpeak knows, such as "en-gb"; any other means the language's own.
@@ -62,9 +65,10 @@ class Espeak:
         if language not in VOICES:
             raise EngineError("espeak", "speak", f"no voice for {language!r}; there are: {', '.join(VOICES)}")
         names = [name + self._suffix for name in (voice, VOICES[language]) if name]
+        pace = min(max(round(self._words_per_minute * speed), SLOWEST), FASTEST)
         for sentence in sentences(text):
             # The lock is not held across the yield: the listener takes its time, others speak meanwhile.
-            pcm = trim(_library().synthesise(sentence, names, self._words_per_minute), self.rate, tail_ms(sentence))
+            pcm = trim(_library().synthesise(sentence, names, pace), self.rate, tail_ms(sentence))
             if len(pcm):
                 yield pcm
 

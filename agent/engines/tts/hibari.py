@@ -18,6 +18,7 @@ from agent.errors import ConfigError, EngineError
 
 log = logging.getLogger(__name__)
 
+SLOWEST, FASTEST = 0.25, 4.0
 SEED = 0
 """of the noise in consonants: the same text sounds the same"""
 
@@ -40,8 +41,10 @@ class Hibari:
         """what `speak` can be asked for"""
         if voice not in self.voices:
             raise ConfigError(f"hibari has no voice {voice!r} on this machine; it has: {', '.join(self.voices)}")
-        if not 0.25 <= speed <= 4.0:
-            raise ConfigError(f"hibari's speed is {speed:g}; give 0.25 to 4.0, 1.0 is the voice's own pace")
+        if not SLOWEST <= speed <= FASTEST:
+            raise ConfigError(
+                f"hibari's speed is {speed:g}; give {SLOWEST:.2f} to {FASTEST:.1f}, 1.0 is the voice's own pace"
+            )
         self._threads = threads
         self._voice = voice
         self._speed = speed
@@ -49,7 +52,7 @@ class Hibari:
         self._loading = threading.Lock()
         self._model(voice)
 
-    def speak(self, text: str, *, voice: str, language: str) -> Iterator[I16]:
+    def speak(self, text: str, *, voice: str, language: str, speed: float = 1.0) -> Iterator[I16]:
         """Int16 (n,) mono chunks at `rate`, one per sentence, without outer silence.
 
         :param voice: one of `voices`; any other, such as another service's, means the default one.
@@ -57,15 +60,15 @@ class Hibari:
         """
         for sentence in Model.split_sentences(text):
             for piece in short(sentence):
-                pcm = self._synthesise(piece, self._model(voice if voice in self.voices else self._voice))
+                pcm = self._synthesise(piece, self._model(voice if voice in self.voices else self._voice), speed)
                 if len(pcm):
                     yield pcm
 
-    def _synthesise(self, text: str, model: Model) -> I16:
+    def _synthesise(self, text: str, model: Model, speed: float) -> I16:
         if not any(character.isalnum() for character in text):
             return np.zeros(0, np.int16)  # it would read "..." as a sigh
         try:
-            wave = model(text, speed=self._speed, seed=SEED)
+            wave = model(text, speed=min(max(self._speed * speed, SLOWEST), FASTEST), seed=SEED)
         except (ValueError, LookupError, TypeError, RuntimeError) as error:
             raise EngineError(
                 "hibari", "speak", f"{type(error).__name__} for a text of {len(text)} characters"

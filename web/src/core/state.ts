@@ -4,7 +4,7 @@
 import type {
   CaptionEvent,
   ErrorBody,
-  Item,
+  ItemAddedEvent,
   PhaseName,
   ResponseDoneEvent,
   ServerEvent,
@@ -98,6 +98,7 @@ export function reduce(state: CallState, event: ServerEvent): CallState {
 
     // -- the agent's words
     case "response.output_item.added":
+      if (event.item.type !== "message") return state;
       return change(state, event.item.id, "agent", (line) => ({ ...line, responseId: event.response_id }));
     case "response.output_audio_transcript.delta":
       return change(state, event.item_id, "agent", (line) =>
@@ -162,8 +163,8 @@ function guess(state: CallState, phase: PhaseName): CallState {
 }
 
 /** A typed message has its words at once, and so has what was said before this client came back. */
-function itemSeen(state: CallState, item: Item): CallState {
-  if (item.role === "system") return state;
+function itemSeen(state: CallState, item: ItemAddedEvent["item"]): CallState {
+  if (item.type !== "message" || item.role === "system") return state;
   const typed = item.content
     .map((part) => (part.type === "input_text" ? part.text : ""))
     .join(" ")

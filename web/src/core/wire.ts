@@ -56,6 +56,15 @@ export interface CommittedEvent {
   previous_item_id: string | null;
 }
 
+/** Nobody has said anything for as long as the session allows; the silence is an item now. */
+export interface TimeoutTriggeredEvent {
+  event_id: string;
+  type: "input_audio_buffer.timeout_triggered";
+  audio_start_ms: number;
+  audio_end_ms: number;
+  item_id: string;
+}
+
 /** What was sent of the microphone and not committed is forgotten. */
 export interface InputClearedEvent {
   event_id: string;
@@ -67,11 +76,11 @@ export interface ItemAddedEvent {
   event_id: string;
   type: "conversation.item.added";
   previous_item_id: string | null;
-  item: Item;
+  item: MessageItem | FunctionCall | FunctionCallOutput;
 }
 
 /** One message of the conversation. */
-export interface Item {
+export interface MessageItem {
   id: string;
   object: "realtime.item";
   type: "message";
@@ -104,19 +113,40 @@ export interface OutputText {
   text: string;
 }
 
+/** A function that the agent wants called; the client does so when it is completed. */
+export interface FunctionCall {
+  id: string;
+  object: "realtime.item";
+  type: "function_call";
+  status: "completed" | "incomplete" | "in_progress";
+  call_id: string;
+  name: string;
+  arguments: string;
+}
+
+/** What a called function gave, as the client says it. */
+export interface FunctionCallOutput {
+  id: string;
+  object: "realtime.item";
+  type: "function_call_output";
+  status: "completed" | "incomplete" | "in_progress";
+  call_id: string;
+  output: string;
+}
+
 /** An item is complete. */
 export interface ItemDoneEvent {
   event_id: string;
   type: "conversation.item.done";
   previous_item_id: string | null;
-  item: Item;
+  item: MessageItem | FunctionCall | FunctionCallOutput;
 }
 
 /** The answer to `conversation.item.retrieve`. */
 export interface ItemRetrievedEvent {
   event_id: string;
   type: "conversation.item.retrieved";
-  item: Item;
+  item: MessageItem | FunctionCall | FunctionCallOutput;
 }
 
 /** An item is no part of the conversation any more. */
@@ -133,6 +163,15 @@ export interface ItemTruncatedEvent {
   item_id: string;
   content_index: number;
   audio_end_ms: number;
+}
+
+/** More of what the user said; what was sent does not change any more. */
+export interface TranscriptionDeltaEvent {
+  event_id: string;
+  type: "conversation.item.input_audio_transcription.delta";
+  item_id: string;
+  content_index: number;
+  delta: string;
 }
 
 /** What the user said. */
@@ -179,7 +218,7 @@ export interface Response {
   id: string;
   status: "in_progress" | "completed" | "cancelled" | "incomplete" | "failed";
   status_details: StatusDetails | null;
-  output: Item[];
+  output: (MessageItem | FunctionCall | FunctionCallOutput)[];
   conversation_id: string | null;
   output_modalities: ("text" | "audio")[];
   max_output_tokens: number | "inf";
@@ -273,7 +312,7 @@ export interface OutputItemAddedEvent {
   type: "response.output_item.added";
   response_id: string;
   output_index: number;
-  item: Item;
+  item: MessageItem | FunctionCall | FunctionCallOutput;
 }
 
 /** An answer's item was closed. */
@@ -282,7 +321,7 @@ export interface OutputItemDoneEvent {
   type: "response.output_item.done";
   response_id: string;
   output_index: number;
-  item: Item;
+  item: MessageItem | FunctionCall | FunctionCallOutput;
 }
 
 /** An answer's sound or text was opened. */
@@ -384,6 +423,44 @@ export interface AudioDoneEvent {
   type: "response.output_audio.done";
 }
 
+/** More of the arguments of a call. */
+export interface ArgumentsDeltaEvent {
+  event_id: string;
+  response_id: string;
+  item_id: string;
+  output_index: number;
+  call_id: string;
+  type: "response.function_call_arguments.delta";
+  delta: string;
+}
+
+/** All of the arguments of a call; of one that was cut off there is none. */
+export interface ArgumentsDoneEvent {
+  event_id: string;
+  response_id: string;
+  item_id: string;
+  output_index: number;
+  call_id: string;
+  type: "response.function_call_arguments.done";
+  name: string;
+  arguments: string;
+}
+
+/** What a client may still ask for, behind each answer. */
+export interface RateLimitsUpdatedEvent {
+  event_id: string;
+  type: "rate_limits.updated";
+  rate_limits: RateLimit[];
+}
+
+/** How much of one thing a client may still ask for. */
+export interface RateLimit {
+  name: "requests" | "tokens";
+  limit: number;
+  remaining: number;
+  reset_seconds: number;
+}
+
 /** The answer's first sample leaves. */
 export interface BufferStartedEvent {
   event_id: string;
@@ -447,12 +524,14 @@ export type ServerEvent =
   | SpeechStartedEvent
   | SpeechStoppedEvent
   | CommittedEvent
+  | TimeoutTriggeredEvent
   | InputClearedEvent
   | ItemAddedEvent
   | ItemDoneEvent
   | ItemRetrievedEvent
   | ItemDeletedEvent
   | ItemTruncatedEvent
+  | TranscriptionDeltaEvent
   | TranscriptionCompletedEvent
   | TranscriptionFailedEvent
   | ResponseCreatedEvent
@@ -467,6 +546,9 @@ export type ServerEvent =
   | TranscriptDoneEvent
   | AudioDeltaEvent
   | AudioDoneEvent
+  | ArgumentsDeltaEvent
+  | ArgumentsDoneEvent
+  | RateLimitsUpdatedEvent
   | BufferStartedEvent
   | BufferStoppedEvent
   | BufferClearedEvent
