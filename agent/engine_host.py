@@ -8,7 +8,8 @@ request                     body                                answer
 GET /about                                                      what the engines are: `About`
 POST /asr?language&prompt   float32 at EAR_RATE                 ``{"text", "language", "stop"}``
 POST /turn                  float32 at EAR_RATE                 ``{"finished"}``
-POST /tts                   ``{"text", "voice", "language"}``   int16 as it is made
+POST /tts                   ``{"text", "voice", "language",     int16 as it is made
+                            "speed"}``
 POST /{llm,reader}/warm     ``[{"role", "text", …}, …]``        ``{}``
 POST /{llm,reader}/prefill  the same                            ``{}``
 POST /{llm,reader}/ends     the same                            ``{"ends"}``

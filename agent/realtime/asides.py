@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.audio import I16
 from agent.engines.protocols import Call, CallDelta, Ending, LanguageModel, Message
 from agent.errors import EngineError
 from agent.history import new_id
@@ -80,6 +81,7 @@ class Asides:
     :param emit: sends one event to the clients.
     :param conversation: whose history and voice they use.
     :param group: their tasks run here.
+    :param stuck_s: without progress for so long one is given up.
     """
 
     def __init__(
@@ -88,11 +90,13 @@ class Asides:
         llm: LanguageModel,
         conversation: Conversation,
         group: asyncio.TaskGroup,
+        stuck_s: float,
     ) -> None:
         self._emit = emit
         self._llm = llm
         self._conversation = conversation
         self._group = group
+        self._stuck_s = stuck_s
         self._running: dict[str, tuple[Answer, asyncio.Task[None]]] = {}
 
     def asked(self, body: dict[str, Any], *, usually_spoken: bool, items: Items) -> Aside:
@@ -139,32 +143,56 @@ class Asides:
         return True
 
     async def _run(self, answer: Answer, aside: Aside) -> None:
-        voice = self._conversation.voice
-        timeline, ending = Timeline(), Ending()
-
-        def tell(piece: str | CallDelta | Call | Ending) -> None:
-            nonlocal ending
-            if isinstance(piece, str):
-                answer.tell(piece)
-            elif isinstance(piece, Ending):
-                ending = piece
-
+        """The task of one and its supervisor: what fails is told, and ends nothing else."""
         try:
+            answer.finish("completed", None, await self._made(answer, aside))
+        except TimeoutError:
+            self._fail(answer, f"no progress for {self._stuck_s:g} s")
+        except EngineError as error:
+            self._fail(answer, str(error))
+        except Exception as error:
+            log.exception("an answer outside of the conversation failed response=%s", answer.id)
+            self._fail(answer, type(error).__name__)
+        finally:
+            self._running.pop(answer.id, None)
+
+    async def _made(self, answer: Answer, aside: Aside) -> Made:
+        """What it came to, when all of it was told.
+
+        :raises TimeoutError: if an engine hangs.
+        :raises EngineError: if one failed.
+        """
+        loop, voice = asyncio.get_running_loop(), self._conversation.voice
+        timeline, ending = Timeline(), Ending()
+        async with asyncio.timeout(self._stuck_s) as waiting:
+
+            def tell(piece: str | CallDelta | Call | Ending) -> None:
+                nonlocal ending
+                waiting.reschedule(loop.time() + self._stuck_s)
+                if isinstance(piece, str):
+                    answer.tell(piece)
+                elif isinstance(piece, Ending):
+                    ending = piece
+
+            def send(pcm: I16) -> None:
+                waiting.reschedule(loop.time() + self._stuck_s)
+                answer.voice(pcm)
+
             parts = think(self._llm, aside.prompt, timeline, voice.language if aside.spoken else None)
-            writer = ClientPlayout(answer.voice).open(lambda: None)
+            writer = ClientPlayout(send).open(lambda: None)
             if aside.spoken:
                 await say(parts, voice, writer, timeline, tell)
             else:
                 async with aclosing(parts):
                     async for part in parts:
                         tell(part.text if isinstance(part, Clause) else part)
-            answer.finish("completed", None, Made(ending, writer.written))
-        except EngineError as error:
-            log.error("an answer outside of the conversation failed response=%s %s", answer.id, error)
-            failure = wire.ResponseError(type="server_error", code="engine_error", message=str(error))
-            answer.finish("failed", wire.StatusDetails(type="failed", error=failure))
-        finally:
-            self._running.pop(answer.id, None)
+        return Made(ending, writer.written)
+
+    @staticmethod
+    def _fail(answer: Answer, message: str) -> None:
+        log.error("an answer outside of the conversation failed response=%s %s", answer.id, message)
+        failure = wire.ResponseError(type="server_error", code="engine_error", message=message)
+        answer.finish("failed", wire.StatusDetails(type="failed", error=failure))
 
     def _messages(self, given: list[Given.Item], items: Items) -> list[Message]:
         """What stands in the place of the conversation.

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import TYPE_CHECKING, Any, Literal
 
 from agent.asked import Asked
 from agent.events import Commit, Discard, Interrupt, Interruption
@@ -17,12 +15,14 @@ from agent.realtime import events as ev
 from agent.realtime import wire
 from agent.realtime.answer import Terms
 from agent.realtime.asides import Asides
+from agent.realtime.audience import Audience, Client
 from agent.realtime.config import SESSION_S, Config
 from agent.realtime.creating import created
 from agent.realtime.microphone import EventMicrophone, Mark
 from agent.realtime.narrator import Hearing, Narrator
 from agent.realtime.rate import Rate
 from agent.realtime.requests import RequestError, parsed, required
+from agent.realtime.wanted import Wanted, wanted
 from agent.settings import Settings
 from agent.transports.base import Connection
 
@@ -44,24 +44,6 @@ SETTLE_S = 15.0
 """within which the words of a committed turn are known, or its sound is not waited for any longer"""
 
 
-class ResponseCreate(BaseModel):
-    """The parts of `response.create` that we act on."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    class Response(BaseModel):
-        """How this answer is wanted."""
-
-        instructions: str | None = None
-        output_modalities: list[str] | None = None
-        metadata: dict[str, str] | None = None
-        tools: list[Any] | None = None
-        tool_choice: Any = None
-        max_output_tokens: int | str | None = None
-
-    response: Response = Response()
-
-
 @dataclass(frozen=True, slots=True)
 class _Turn:
     """What a session needs once the conversation runs."""
@@ -69,18 +51,6 @@ class _Turn:
     conversation: Conversation
     listener: Listener
     voice: Voice
-
-
-class Client(Protocol):
-    """A further client of a running conversation."""
-
-    def send(self, text: str) -> None:
-        """A message to it; never waits."""
-        ...
-
-    def messages(self) -> AsyncIterator[str]:
-        """Its text messages in order; ends when it is gone."""
-        ...
 
 
 LISTENING = frozenset(
@@ -120,21 +90,20 @@ class Session:
         self._connection = connection
         self._history = history
         self._extensions = extensions
-        self._greeted = False
         self._config = Config(settings, knows, transcription=given.get("type") == "transcription", longest_s=longest_s)
         self._turns = settings.turn
         self._interruption = Interruption(settings.turn.interruption)
-        self._others: dict[Client, bool] = {}
-        """further clients, and whether they asked for `antiphon.*` events"""
-        self._only: Client | Connection | None = None  # whom alone it concerns
+        self.audience = Audience()
+        """who hears of it"""
         self._running = asyncio.Event()
         self._asides: Asides | None = None
         self._conversation_id = new_id("conv")
+        self._stuck_s = settings.limits.stuck_s
         self._most_per_s = settings.limits.events_per_s
-        self._wanted: ResponseCreate.Response | None = None  # what the client asked for, until it is begun
+        self._wanted: Wanted | None = None  # what the client asked for, until it is begun
         self.microphone = EventMicrophone()
         """the sound of a client that sends it in events"""
-        self.narrator = Narrator(self.emit, self._terms, self._hearing, self._position_s)
+        self.narrator = Narrator(self.audience.emit, self._terms, self._hearing, self._position_s)
         self._turn: _Turn | None = None
         self._answers: dict[str, Callable[[dict[str, Any]], None]] = {
             "session.update": self._update,
@@ -164,31 +133,16 @@ class Session:
         """Nothing is ever said in this session."""
         return self._config.transcription
 
-    def emit(self, event: ev.ServerEvent) -> None:
-        """Send one event to every client that may see it; before `session.created` none hears anything."""
-        private = isinstance(event, ev.EXTENSIONS)
-        hearing: list[Client | Connection] = [
-            client for client, extensions in self._others.items() if extensions or not private
-        ]
-        if self._greeted and (self._extensions or not private):
-            hearing.insert(0, self._connection)
-        if self._only is not None:
-            hearing = [client for client in hearing if client is self._only]
-        if hearing:
-            text = event.model_dump_json()
-            for client in hearing:
-                client.send(text)
-
     async def run(self, conversation: Conversation, listener: Listener, llm: LanguageModel) -> None:
         """Greet the client, then do what it asks, one event after the other, until it is gone."""
         self._turn = _Turn(conversation, listener, conversation.voice)
         self._apply()
         async with asyncio.TaskGroup() as group:
-            self._asides = Asides(self.emit, llm, conversation, group)
+            self._asides = Asides(self.audience.emit, llm, conversation, group, self._stuck_s)
             self._running.set()
             await self._connection.channel_open()
-            self._greeted = True
-            self._tell(self._connection, ev.SessionCreated(session=self.config))
+            self.audience.join(self._connection, extensions=self._extensions)
+            self.audience.tell(self._connection, ev.SessionCreated(session=self.config))
             try:
                 await self._obey(self._connection)
             finally:
@@ -197,34 +151,25 @@ class Session:
     async def attend(self, client: Client, *, extensions: bool) -> None:
         """Greet a further client of the running conversation, and do what it asks, until it is gone."""
         await self._running.wait()
-        self._others[client] = extensions
+        self.audience.join(client, extensions=extensions)
         try:
-            self._tell(client, ev.SessionCreated(session=self.config))
+            self.audience.tell(client, ev.SessionCreated(session=self.config))
             await self._obey(client)
         finally:
-            del self._others[client]
+            self.audience.leave(client)
 
     def greet(self) -> None:
         """Tell a client that has come back over another connection where the conversation stands."""
-        self._only = self._connection
-        try:
-            self.emit(ev.SessionCreated(session=self.config))
+        with self.audience.alone(self._connection):
+            self.audience.emit(ev.SessionCreated(session=self.config))
             self.narrator.recall()
-        finally:
-            self._only = None
 
     def expire(self) -> None:
         """Tell that the session has taken as long as it may."""
         message = "Your session has reached its maximum duration; `expires_at` said when."
-        self.emit(ev.Error(error=wire.ErrorBody(type="invalid_request_error", code="session_expired", message=message)))
-
-    def _tell(self, client: Client | Connection, event: ev.ServerEvent) -> None:
-        """Send one event to one client alone."""
-        self._only = client
-        try:
-            self.emit(event)
-        finally:
-            self._only = None
+        self.audience.emit(
+            ev.Error(error=wire.ErrorBody(type="invalid_request_error", code="session_expired", message=message))
+        )
 
     def _hearing(self) -> Hearing:
         """How the user's turns are told."""
@@ -234,7 +179,7 @@ class Session:
         """How much of the microphone was heard so far, media s."""
         return self._turn.listener.heard_s if self._turn is not None else 0.0
 
-    def _take(self, text: str, client: Client | Connection | None = None) -> None:
+    def _take(self, text: str, client: Client | None = None) -> None:
         """Do what a client asks; an error is told to none but the one who made it."""
         event: Any = None
         try:
@@ -254,9 +199,9 @@ class Session:
                 param=error.param,
                 event_id=theirs if isinstance(theirs, str) else None,
             )
-            self._tell(self._connection if client is None else client, ev.Error(error=body))
+            self.audience.tell(self._connection if client is None else client, ev.Error(error=body))
 
-    async def _obey(self, client: Client | Connection) -> None:
+    async def _obey(self, client: Client) -> None:
         """Do what a client asks, event by event, until it is gone; but for what comes too fast."""
         loop, most = asyncio.get_running_loop(), self._most_per_s
         rate, told = Rate(most, BURST_S * most), Rate(1.0, 1.0)
@@ -268,10 +213,12 @@ class Session:
                 self._refuse_flood(client)
             await asyncio.sleep(0)  # a flood of them is not worth a late tick
 
-    def _refuse_flood(self, client: Client | Connection) -> None:
+    def _refuse_flood(self, client: Client) -> None:
         """Say that events are dropped unread; OpenAI calls this kind of error by what there were too many of."""
         message = f"More than {self._most_per_s} events a second: those over it are dropped unread. Send fewer."
-        self._tell(client, ev.Error(error=wire.ErrorBody(type="requests", code="rate_limit_exceeded", message=message)))
+        self.audience.tell(
+            client, ev.Error(error=wire.ErrorBody(type="requests", code="rate_limit_exceeded", message=message))
+        )
 
     @property
     def _conversation(self) -> Conversation:
@@ -286,7 +233,7 @@ class Session:
         if not isinstance(changes, dict):
             raise RequestError("missing_required_parameter", "Missing required parameter: 'session'.", "session")
         self._configure(changes)
-        self.emit(ev.SessionUpdated(session=self.config))
+        self.audience.emit(ev.SessionUpdated(session=self.config))
 
     def _configure(self, changes: Mapping[str, Any]) -> None:
         self._config.merge(changes)
@@ -320,12 +267,14 @@ class Session:
 
     def _terms(self, spoken: bool) -> Terms:
         """What an answer that begins now is given under."""
-        wanted, self._wanted = self._wanted, None
-        if wanted is None:
+        answer, self._wanted = self._wanted, None
+        if answer is None:
             return self._terms_of(spoken, None)
-        return self._terms_of(spoken, wanted.metadata, wanted.max_output_tokens)
+        return self._terms_of(spoken, answer.metadata, answer.most_tokens)
 
-    def _terms_of(self, spoken: bool, metadata: dict[str, str] | None, most: int | str | None = None) -> Terms:
+    def _terms_of(
+        self, spoken: bool, metadata: dict[str, str] | None, most: int | Literal["inf"] | None = None
+    ) -> Terms:
         return Terms(
             conversation_id=self._conversation_id,
             voice=self._config.voice,
@@ -333,7 +282,7 @@ class Session:
             spoken=spoken,
             plays_itself=self._connection.plays_itself,
             metadata=metadata,
-            most_tokens=self._config.all["max_output_tokens"] if most is None else cast("int | Literal['inf']", most),
+            most_tokens=self._config.all["max_output_tokens"] if most is None else most,
         )
 
     # -- sound -----------------------------------------------------------------------------------------------
@@ -389,7 +338,7 @@ class Session:
         self.microphone.clear()
         self._conversation.post(Discard())
         self.narrator.turn_over.set()
-        self.emit(ev.InputCleared())
+        self.audience.emit(ev.InputCleared())
 
     # -- items -----------------------------------------------------------------------------------------------
 
@@ -404,7 +353,7 @@ class Session:
         item = self.narrator.items.find(required(event, "item_id"))
         if item is None:
             raise RequestError("item_retrieve_invalid_item_id", "There is no such item.", "item_id")
-        self.emit(ev.ItemRetrieved(item=item))
+        self.audience.emit(ev.ItemRetrieved(item=item))
 
     def _delete_item(self, event: dict[str, Any]) -> None:
         item_id = required(event, "item_id")
@@ -422,7 +371,7 @@ class Session:
         if heard is None:
             raise RequestError("item_truncate_invalid_item_id", "There is no such answer.", "item_id")
         self.narrator.truncate(item_id, heard)
-        self.emit(ev.ItemTruncated(item_id=item_id, audio_end_ms=played_ms))
+        self.audience.emit(ev.ItemTruncated(item_id=item_id, audio_end_ms=played_ms))
 
     # -- answers ---------------------------------------------------------------------------------------------
 
@@ -437,21 +386,11 @@ class Session:
                 f"Conversation already has an active response in progress: {self.narrator.generating} . "
                 "Wait until the response is finished before creating a new one.",
             )
-        try:
-            asked = ResponseCreate.model_validate({"response": event.get("response") or {}}).response
-        except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise RequestError("invalid_type", f"{where}: {error.errors()[0]['msg']}", where) from error
-        if asked.output_modalities not in (None, ["audio"], ["text"]):
-            where = "response.output_modalities"
-            raise RequestError("invalid_value", f"{where} must be ['audio'] or ['text'].", where)
-        scope = self._config.scope_of(asked.tools, asked.tool_choice, asked.max_output_tokens)
-        spoken = self._config.spoken if asked.output_modalities is None else asked.output_modalities == ["audio"]
-        wanted = Asked(spoken=spoken, instructions=asked.instructions, scope=scope)
+        answer = wanted(event, self._config)
 
         def respond() -> None:
-            self._wanted = asked
-            self._conversation.respond(None if wanted == self._conversation.usual else wanted)
+            self._wanted = answer
+            self._conversation.respond(None if answer.asked == self._conversation.usual else answer.asked)
 
         async def respond_then() -> None:
             respond()

@@ -237,8 +237,8 @@ def test_extensions_go_only_to_who_asked() -> None:
     for extensions in (True, False):
         line = Line()
         session = Session(line, History(""), Settings(), knows, extensions=extensions, given={})  # type: ignore[arg-type]
-        session._greeted = True
-        session.emit(ev.Phase(phase="idle"))
+        session.audience.join(line, extensions=extensions)  # type: ignore[arg-type]
+        session.audience.emit(ev.Phase(phase="idle"))
         assert bool(line.sent) == extensions
 
 
@@ -264,7 +264,7 @@ def test_a_client_says_what_language_is_spoken() -> None:
     expected: list[str | None] = []
     line = Line()
     session = Session(line, History(""), Settings(), knows, extensions=False, given={})  # type: ignore[arg-type]
-    session._greeted = True
+    session.audience.join(line, extensions=False)  # type: ignore[arg-type]
     conversation = SimpleNamespace(machine=Machine(Patience()))
     voice = SimpleNamespace(like=lambda name, speed: None)
     listener = SimpleNamespace(expect=expected.append, be_patient=lambda *_: None)
@@ -294,9 +294,9 @@ JSON = st.recursive(
 def test_no_client_event_ends_the_session(kind: str, body: dict[str, Any]) -> None:
     line = Line()
     session = Session(line, History(""), Settings(), knows, extensions=True, given={})  # type: ignore[arg-type]
-    session._greeted = True
+    session.audience.join(line, extensions=True)  # type: ignore[arg-type]
     session._take(json.dumps({**body, "type": kind}))
-    session.emit(ev.SessionUpdated(session=session.config))
+    session.audience.emit(ev.SessionUpdated(session=session.config))
     assert line.sent
     for event in line.sent:
         if not event["type"].startswith("antiphon."):

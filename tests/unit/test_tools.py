@@ -164,7 +164,7 @@ def test_what_one_answer_may_do_is_the_session_s_unless_it_says_otherwise() -> N
 def session() -> tuple[Session, Line, History]:
     line, history = Line(), History("", budget_chars=24_000)
     made = Session(line, history, Settings(), knows, extensions=False, given={})  # type: ignore[arg-type]
-    made._greeted = True
+    made.audience.join(line, extensions=False)  # type: ignore[arg-type]
     return made, line, history
 
 

@@ -80,12 +80,12 @@ async def test_a_client_that_reads_nothing_is_left_behind_and_the_call_goes_on(s
         address = f"{server[0]}/v1/realtime?call_id={room.call_id}"
         async with aiohttp.ClientSession() as http, http.ws_connect(address) as further:
             await further.receive()
-            line = next(iter(room._session._others))
+            line = room._session.audience.clients[1]
             assert isinstance(line, SocketLine)
             line._bytes = WAITING_BYTES + 1  # as if that much waited to be read
             await client.ask("Hello?")
             await client.until("response.done")
-            assert not room._session._others
+            assert len(room._session.audience.clients) == 1
 
 
 async def test_a_call_over_webrtc_is_steered_from_beside_it(server: tuple[str, Worker]) -> None:
