@@ -9,7 +9,8 @@ independent witnesses are; what the sum says is the silence to wait for:
 ===========  ==================  =========================================================================
 judgement    silence             for example
 ===========  ==================  =========================================================================
-sure         ``sure_ms``         "What is the capital of France?"; longer if the person has paused in this turn before
+sure         ``sure_ms`` on      "What is the capital of France?"; up to ``endpointing_ms``, the less sure the longer,
+                                 and longer if the person has paused in this turn before
 likely       ``endpointing_ms``  the text is complete and the voice hangs, or the other way round; longer than the
                                  longest pause in this turn so far
 doubtful     most of the limit   "My number is 555", "Please invite Anna"
@@ -37,8 +38,11 @@ SOUND_ALONE, STOP_ALONE, BIAS_ALONE = 0.36, 0.38, -0.55
 (area under the curve 0.81 and 0.80), and is there with the text"""
 SURE, LIKELY, DOUBTFUL = 0.6, -0.6, -1.2
 """least log odds of each judgement; below is unfinished"""
-CLEAR = 0.4
+CLEAR = 1.0
 """log odds, without the language model, from which it is not asked: its view costs 50 ms"""
+CERTAIN, CERTAIN_ALONE = 1.9, 1.7
+"""log odds, with and without the language model, from which nothing is waited for but ``sure_ms``: of the pauses that
+read and sound like an end most are short, and the least sure of them are the rhythm of speech"""
 NO_LIST = 0.6
 """log odds from which what looks like a list is none"""
 SHORT_WORDS = 2
@@ -54,7 +58,7 @@ HOPELESS = 0.03
 model knows no other language well enough"""
 CONCEIVABLE = 0.02
 """the language model's probability above which a single word may be a whole message"""
-STOPPED, OPEN = 0.55, 0.15
+STOPPED, OPEN = 0.75, 0.15
 """what stands in for a recogniser's probability that does not tell it: of a text with a full stop, and without one"""
 COMPLETE = 0.3
 """the language model's probability of a word that may be a whole message, at least"""
@@ -142,10 +146,12 @@ class Endpointing:
         :param stop: the recogniser's probability that a sentence ends here; None if it does not say.
         :param complete: the language model's probability that a message ends here; None if not known.
         """
-        match judge(probability, text, language, stop=stop, complete=complete):
+        judgement, doubt = _judged(probability, text, language, stop, complete)
+        match judgement:
             case Judgement.SURE:
                 paused = self._longest_s >= PAUSED_S
-                return self._sure_s + CAREFUL * (self._likely_s - self._sure_s) if paused else self._sure_s
+                least_s = self._sure_s + CAREFUL * (self._likely_s - self._sure_s) if paused else self._sure_s
+                return least_s + doubt * (self._likely_s - least_s)
             case Judgement.LIKELY:
                 return min(max(self._likely_s, self._longest_s + MARGIN_S), self._doubtful_s)
             case Judgement.DOUBTFUL:
@@ -177,33 +183,45 @@ def judge(
     complete: float | None = None,
 ) -> Judgement:
     """What `Endpointing.wait_s` goes by; its parameters."""
+    return _judged(probability, text, language, stop, complete)[0]
+
+
+def _judged(
+    probability: float | None, text: str | None, language: str, stop: float | None, complete: float | None
+) -> tuple[Judgement, float]:
+    """The judgement; and if it is sure, how far from certain, 0..1."""
     if clear(probability, text, language, stop=stop):
-        return Judgement.SURE
+        return Judgement.SURE, _short_of(CERTAIN_ALONE, _odds(probability, text or "", stop, None))
     if text is None:
         # No answer can be made without the text, so nothing is lost by not being sure of what will come.
-        return Judgement.LIKELY if probability is not None and probability > 0.5 else Judgement.DOUBTFUL
+        return Judgement.LIKELY if probability is not None and probability > 0.5 else Judgement.DOUBTFUL, 0.0
     if not text:
-        return Judgement.UNFINISHED  # there is nothing to answer
+        return Judgement.UNFINISHED, 0.0  # there is nothing to answer
     if unfinished(text, language) and (complete is None or complete < FINISHED):
-        return Judgement.UNFINISHED
+        return Judgement.UNFINISHED, 0.0
     if (
         language in ("", "en")
         and len(text.split()) > SHORT_WORDS
         and (1.0 if complete is None else complete) < HOPELESS
     ):
-        return Judgement.UNFINISHED
+        return Judgement.UNFINISHED, 0.0
     odds = _odds(probability, text, stop, complete)
     doubted = Judgement.DOUBTFUL if odds >= DOUBTFUL else Judgement.UNFINISHED
     # A recogniser that leaves out the full stop heard a voice that goes on; of a word or two it always does.
     stopped = text.endswith(FULL_STOPS) or len(text.split()) <= SHORT_WORDS
     if dictated(text, language) or (listed(text) and odds < NO_LIST):
-        return doubted
+        return doubted, 0.0
     if odds >= SURE:
-        return Judgement.SURE
+        return Judgement.SURE, _short_of(CERTAIN_ALONE if complete is None else CERTAIN, odds)
     complete = complete or 0.0
     if odds >= LIKELY:
-        return Judgement.LIKELY if stopped or complete >= FINISHED else Judgement.DOUBTFUL
-    return Judgement.LIKELY if stopped and complete >= WHOLE else doubted
+        return Judgement.LIKELY if stopped or complete >= FINISHED else Judgement.DOUBTFUL, 0.0
+    return Judgement.LIKELY if stopped and complete >= WHOLE else doubted, 0.0
+
+
+def _short_of(certain: float, odds: float) -> float:
+    """How far these log odds are from certain: 0 there and beyond, 1 where nothing is sure any more."""
+    return min(max((certain - odds) / (certain - SURE), 0.0), 1.0)
 
 
 def clear(probability: float | None, text: str | None, language: str = "", *, stop: float | None = None) -> bool:

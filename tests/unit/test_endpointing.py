@@ -176,15 +176,26 @@ def test_times_that_contradict_each_other_are_refused(order: tuple[int, int, int
 
 def test_who_has_paused_in_this_turn_is_waited_for_longer() -> None:
     rule = Endpointing(sure_ms=300, endpointing_ms=650, limit_ms=1700)
-    sure, likely = (0.97, "What is the capital of France?"), (0.5, "I would like to go there.")
-    assert (rule.wait_s(*sure, "en"), rule.wait_s(*likely, "en")) == (0.3, 0.65)
+
+    def waits() -> tuple[float, float]:
+        sure = rule.wait_s(0.98, "What is the capital of France?", "en", stop=0.95)
+        return sure, rule.wait_s(0.5, "I would like to go there.", "en")
+
+    assert waits() == (0.3, 0.65)
     rule.went_on(0.3)
-    assert 0.4 < rule.wait_s(*sure, "en") < 0.65
-    assert rule.wait_s(*likely, "en") == 0.65
+    assert 0.4 < waits()[0] < waits()[1] == 0.65
     rule.went_on(0.7)
-    assert 0.7 < rule.wait_s(*likely, "en") < 1.0
+    assert 0.7 < waits()[1] < 1.0
     rule.turn_over()
-    assert rule.wait_s(*sure, "en") == 0.3
+    assert waits() == (0.3, 0.65)
+
+
+def test_the_less_sure_the_end_the_longer_it_is_waited_for() -> None:
+    rule = Endpointing(sure_ms=300, endpointing_ms=650, limit_ms=1700)
+    waits = [rule.wait_s(0.97, "I like it here.", "en", stop=stop) for stop in (0.95, 0.8, 0.7, 0.6)]
+    assert waits[0] == 0.3
+    assert waits == sorted(waits)
+    assert 0.4 < waits[-1] < 0.65
 
 
 def test_a_text_without_a_full_stop_or_without_words_is_not_likely_the_end() -> None:
