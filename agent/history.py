@@ -70,10 +70,11 @@ class History:
         the same for many turns.
 
         :param after: the id of the one before it, "" for the beginning; None for the end.
+        :raises ValueError: if there is no entry with that id.
         """
         place = len(self._entries)
         if after is not None:
-            place = next((n + 1 for n, each in enumerate(self._entries) if each.id == after), 0)
+            place = ["", *(each.id for each in self._entries)].index(after)
         self._entries.insert(place, entry)
         total = sum(entry.size for entry in self._entries)
         if total > self._budget_chars:

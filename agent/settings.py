@@ -182,14 +182,21 @@ class LimitsSettings(Section):
     calls_per_address: int = Field(0, ge=0)
     """from one IP address, which behind a proxy is the proxy's; 0 for no limit of its own"""
     events_per_s: int = Field(200, ge=0)
-    """of one client over its data channel, and twice as many at once; more are dropped, and it is told so. 0 for no
-    limit"""
+    """of one client, and twice as many at once; more are dropped, and it is told so. Sound that comes in events is not
+    counted. 0 for no limit"""
+    event_bytes_per_s: int = Field(2_000_000, ge=0)
+    """what these may weigh, and twice as much at once; the same again for sound in events, and ten minutes of it at
+    once. 0 for no limit"""
     longest_s: float = Field(0.0, ge=0)
     """the longest call; 0 for no limit"""
     idle_s: float = Field(0.0, ge=0)
     """a call in which nobody has said anything for so long ends; 0 for never"""
     drain_s: float = Field(5.0, ge=0)
     """calls in progress may go on for so long after SIGTERM; then the agent says goodbye and hangs up"""
+    request_s: float = Field(15.0, gt=0)
+    """a client may take so long to send the headers of a request, and as long again for its body; then 408"""
+    upload_s: float = Field(300.0, gt=0)
+    """and so long for a recording, over REST"""
     connect_s: float = Field(10.0, gt=0)
     """a call that has not connected by then ends"""
     peer_gone_s: float = Field(6.0, gt=0)

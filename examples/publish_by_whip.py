@@ -10,6 +10,7 @@ import argparse
 import asyncio
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 from urllib.parse import urljoin
 
 import aiohttp
@@ -22,6 +23,7 @@ from agent.audio import I16, TICK_SAMPLES, WIRE_RATE, read_audio
 
 AFTER_S = 4.0
 """of silence: an end of a turn is silence, too, and the answer takes a moment"""
+CONNECT_S = 10.0
 
 
 class Recording(MediaStreamTrack):
@@ -49,24 +51,67 @@ class Recording(MediaStreamTrack):
         return frame
 
 
+class Publisher:
+    """A WHIP client: sound that is only sent, no data channel, aiortc's own encoder.
+
+    :param url: where to offer.
+    :param token: a key or token of the server, where it wants one.
+    """
+
+    def __init__(self, url: str, pcm: I16, token: str = "") -> None:
+        self.url = url
+        self.location = ""
+        """the call's address"""
+        self.answer = ""
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.sender = self.pc.addTransceiver(Recording(pcm), direction="sendonly")
+
+    async def offer(self) -> aiohttp.ClientResponse:
+        """POST it, and remember what came back."""
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        headers = {**self.headers, "Content-Type": "application/sdp"}
+        async with aiohttp.ClientSession() as http, http.post(self.url, data=self.sdp, headers=headers) as response:
+            self.answer = await response.text()
+            self.location = urljoin(self.url, response.headers.get("Location", self.location))
+            return response
+
+    @property
+    def sdp(self) -> str:
+        """The offer."""
+        return str(self.pc.localDescription.sdp)
+
+    async def connect(self) -> None:
+        """Take the answer, and wait until the sound is under way."""
+        connected = asyncio.Event()
+
+        def changed() -> None:
+            if self.pc.connectionState == "connected":
+                connected.set()
+
+        self.pc.on("connectionstatechange", changed)
+        await self.pc.setRemoteDescription(RTCSessionDescription(self.answer, "answer"))
+        await asyncio.wait_for(connected.wait(), CONNECT_S)
+
+    async def hang_up(self) -> None:
+        """DELETE the call."""
+        async with aiohttp.ClientSession(headers=self.headers, raise_for_status=True) as http:
+            await http.delete(self.location)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.pc.close()
+
+
 async def publish(url: str, pcm: I16, token: str) -> None:
     """Offer, speak, wait a moment, hang up."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    peer.addTransceiver(Recording(pcm), direction="sendonly")
-    try:
-        await peer.setLocalDescription(await peer.createOffer())
-        offer = peer.localDescription.sdp
-        async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as http:
-            async with http.post(url, data=offer, headers={"Content-Type": "application/sdp"}) as response:
-                call = urljoin(url, response.headers["Location"])
-                answer = RTCSessionDescription(await response.text(), "answer")
-            await peer.setRemoteDescription(answer)
-            await asyncio.sleep(len(pcm) / WIRE_RATE + AFTER_S)
-            async with http.delete(call):
-                pass
-    finally:
-        await peer.close()
+    async with Publisher(url, pcm, token) as publisher:
+        (await publisher.offer()).raise_for_status()
+        await publisher.connect()
+        await asyncio.sleep(len(pcm) / WIRE_RATE + AFTER_S)
+        await publisher.hang_up()
 
 
 if __name__ == "__main__":

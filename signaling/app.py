@@ -12,6 +12,7 @@ from types import MappingProxyType
 from aiohttp import web
 
 from agent.errors import SignalingError
+from signaling.body import WAITS, Waits
 from signaling.calls import BODY_LIMIT, Calls
 from signaling.client_secrets import add_client_secrets
 from signaling.door import door, shared_with
@@ -47,6 +48,8 @@ class Access:
     """reachable from other machines, by IP address too"""
     most: Most = field(default_factory=lambda: Most(server=16))
     """calls at once"""
+    waits: Waits = field(default_factory=Waits)
+    """for what clients send"""
     inside: bool = False
     """behind another process of ours, which has asked all this"""
 
@@ -56,6 +59,7 @@ def create_app(worker: AgentWorker, access: Access = Access()) -> web.Applicatio
     tokens, lines = Tokens(access.keys), Lines(access.most)
     check = door(tokens, access.hosts, access.origins, anywhere=access.anywhere)
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=[refusing, check])
+    app[WAITS] = access.waits
     app.on_response_prepare.append(shared_with(access.origins))
     app.on_response_prepare.append(_numbered)
     calls = app[CALLS] = Calls(worker, lines, inside=access.inside)
@@ -120,16 +124,19 @@ async def refusing(
 
 
 def refusal(refused: SignalingError, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
-    """The response that says it."""
+    """The response that says it; whoever was too slow is not listened to any more."""
     more = {"Retry-After": str(RETRY_AFTER_S)} if refused.status in (429, 503) else {}
     if refused.status == 401:
         more["WWW-Authenticate"] = "Bearer"
-    return web.Response(
+    response = web.Response(
         status=refused.status,
         text=json.dumps(refused.body()),
         content_type="application/json",
         headers={**headers, **more},
     )
+    if refused.status == 408:
+        response.force_close()
+    return response
 
 
 def _plain(request: web.Request, error: web.HTTPException) -> str:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 
 from aiohttp import BodyPartReader, web
 
 from agent.errors import SignalingError
+from signaling.body import WAITS, arriving
 
 FILE_LIMIT = 25 * 1024 * 1024
 """bytes of the file, as with OpenAI"""
 FIELD_LIMIT = 64 * 1024
 """bytes of any other part"""
 MOST_PARTS = 64
-UPLOAD_S = 300.0
-"""that a client may take to send it"""
 _CHUNK = 64 * 1024
 
 
@@ -33,8 +31,8 @@ class Form:
 async def read_form(request: web.Request) -> Form:
     """The request's body.
 
-    :raises SignalingError: 400 for what is no form, 408 if it does not come, 413 if it is too long, 415 for
-        another type.
+    :raises SignalingError: 400 for what is no form, or breaks off; 408 if it does not come, 413 if it is too long,
+        415 for another type.
     """
     if request.content_type != "multipart/form-data":
         raise SignalingError(
@@ -43,10 +41,8 @@ async def read_form(request: web.Request) -> Form:
     if request.content_length is not None and request.content_length > FILE_LIMIT + MOST_PARTS * FIELD_LIMIT:
         raise _too_large()
     try:
-        async with asyncio.timeout(UPLOAD_S):
+        async with arriving(request.app[WAITS].upload_s, "upload_timeout"):
             return await _read(request)
-    except TimeoutError as error:
-        raise SignalingError(408, f"The file did not come within {UPLOAD_S:g} s.", code="upload_timeout") from error
     except ValueError as error:
         raise SignalingError(400, f"The body is not a form: {error}", code="invalid_form") from error
 

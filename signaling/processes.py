@@ -25,6 +25,7 @@ import aiohttp
 from aiohttp import web
 
 from agent.engine_host import host
+from agent.engines.ending import end, send
 from agent.engines.local import LocalEngines
 from agent.errors import ConfigError, SignalingError, no_such_call, not_ready
 from agent.loading import Loader
@@ -81,7 +82,7 @@ class CallProcess:
         self._leaving = True
         while self._process is not None:
             self.changed.clear()
-            _send(self._process, signal.SIGTERM)
+            send(self._process, signal.SIGTERM)
             await self.changed.wait()
 
     async def ask(self, method: str, path: str, **given: Any) -> tuple[int, bytes]:
@@ -131,7 +132,7 @@ class CallProcess:
         finally:
             self._http = None
             self.ready = False
-            await _end(process)
+            await end(process, END_S)
             self._process = None
             for call_id in list(self.calls):
                 self._told({"ended": call_id})
@@ -365,23 +366,3 @@ def _refusal(status: int, body: bytes) -> SignalingError:
         return SignalingError(status, error["message"], code=error["code"], param=error["param"])
     except (ValueError, KeyError, TypeError):
         return SignalingError(502, "This call's process gave no answer that can be read; its log says why.")
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """SIGTERM, then SIGKILL; returns when it is dead and reaped."""
-    try:
-        _send(process, signal.SIGTERM)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(END_S):
-                await process.wait()
-    finally:
-        _send(process, signal.SIGKILL)
-        if process.stdin is not None:
-            process.stdin.close()
-        await process.wait()
-
-
-def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            process.send_signal(number)

@@ -6,9 +6,11 @@ is running, whatever that call's own transport is: it hears of everything, and m
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import secrets
+from contextlib import suppress
 
 from aiohttp import WSMsgType, web
 
@@ -37,11 +39,23 @@ class AiohttpSocket:
         self._socket = socket
 
     async def receive(self) -> str | None:
-        """The next message, "" for one that is no text; None when the client is gone."""
-        message = await self._socket.receive()
-        if message.type is WSMsgType.TEXT:
-            return str(message.data)
-        return "" if message.type is WSMsgType.BINARY else None
+        """The next message, "" for one that is no text; None when the client is gone. Others get the loop before: of
+        messages and pings that came together none waits."""
+        while True:
+            message = await self._socket.receive()
+            await asyncio.sleep(0)
+            match message.type:
+                case WSMsgType.TEXT:
+                    return str(message.data)
+                case WSMsgType.BINARY:
+                    return ""
+                case WSMsgType.PING:
+                    with suppress(ConnectionError):
+                        await self._socket.pong(message.data)
+                case WSMsgType.PONG:
+                    pass
+                case _:
+                    return None
 
     async def send(self, text: str) -> None:
         """Send a message; waits while the client reads slowly.
@@ -122,7 +136,7 @@ def is_upgrade(request: web.Request) -> bool:
 async def accepted(request: web.Request) -> web.WebSocketResponse:
     """The request as a WebSocket."""
     socket = web.WebSocketResponse(
-        protocols=(PROTOCOL,), heartbeat=PING_S, max_msg_size=MESSAGE_BYTES, compress=False, autoclose=True
+        protocols=(PROTOCOL,), heartbeat=PING_S, max_msg_size=MESSAGE_BYTES, compress=False, autoping=False
     )
     await socket.prepare(request)
     return socket

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 from base64 import b64encode
@@ -15,6 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from agent.errors import EngineError, SignalingError
+from signaling.body import json_of
 from signaling.checks import checked
 from signaling.event_stream import READ_S, EventStream
 from signaling.transcripts import tokens
@@ -56,11 +56,7 @@ def add_speech(app: web.Application, worker: AgentWorker) -> None:
     """Register the routes."""
 
     async def speak(request: web.Request) -> web.StreamResponse:
-        try:
-            given = json.loads(await request.text())
-        except (ValueError, RecursionError) as error:
-            raise SignalingError(400, "The body is not JSON.", code="invalid_json") from error
-        wanted = checked(Wanted, given)
+        wanted = checked(Wanted, await json_of(request))
         studio = worker.studio
         studio.names.speaks(wanted.model)
         work, voice = studio.speech, wanted.voice_name

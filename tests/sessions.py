@@ -19,7 +19,7 @@ from agent.realtime.session import Session
 from agent.settings import LimitsSettings, Settings
 
 THEIRS: TypeAdapter[Any] = TypeAdapter(Annotated[RealtimeServerEvent, Field(discriminator="type")])
-UNLIMITED = Settings(limits=LimitsSettings(events_per_s=0))
+UNLIMITED = Settings(limits=LimitsSettings(events_per_s=0, event_bytes_per_s=0))
 
 
 class Line:

@@ -181,6 +181,7 @@ def access(settings: Settings) -> Access:
     """Who may use the server, as the settings have it."""
     from agent.worker import is_loopback
     from signaling.app import Access
+    from signaling.body import Waits
     from signaling.lines import Most
 
     server, limits = settings.server, settings.limits
@@ -190,6 +191,7 @@ def access(settings: Settings) -> Access:
         origins=server.origins,
         anywhere=not is_loopback(server.host),
         most=Most(limits.calls, limits.calls_per_key, limits.calls_per_address),
+        waits=Waits(limits.request_s, limits.upload_s),
     )
 
 

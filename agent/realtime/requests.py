@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+MOST_VALUES = 10_000
+"""in a client's message; a session with tools has some hundred"""
 DEEPEST = 32
 """Levels of nesting in a client's message; a session with tools has about ten."""
 
@@ -35,8 +37,11 @@ def parsed(text: str) -> dict[str, Any]:
 def json_object(text: str) -> dict[str, Any]:
     """A JSON object from outside.
 
-    :raises RequestError: if it is none, is nested too deeply, or holds what UTF-8 can not.
+    :raises RequestError: if it is none, is nested too deeply, holds too much, or what UTF-8 can not.
     """
+    # Behind each value but the first stands one of these. Ten million empty lists, which 30 MB hold, would take 10 s.
+    if len(text) > MOST_VALUES and sum(map(text.count, ",[{")) > MOST_VALUES:
+        raise RequestError("invalid_json", f"The message holds more than {MOST_VALUES} values.")
     try:
         # Python reads NaN and 1e999, and JSON does not know them: they would fail only when we send them back.
         value = json.loads(text, parse_constant=_refused, parse_float=_finite)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent.asked import Asked
@@ -20,7 +21,7 @@ from agent.realtime.config import SESSION_S, Config
 from agent.realtime.creating import created
 from agent.realtime.microphone import EventMicrophone, Mark
 from agent.realtime.narrator import Hearing, Narrator
-from agent.realtime.rate import Rate
+from agent.realtime.rate import Allowance, Rate
 from agent.realtime.requests import RequestError, parsed, required
 from agent.realtime.wanted import Wanted, wanted
 from agent.settings import Settings
@@ -38,8 +39,6 @@ LEAST_COMMIT_S = 0.1
 """of sound that can be committed; the API's own limit"""
 APPEND, APPEND_WITHIN = "input_audio_buffer.append", 256
 """the event that is sound, and the characters among which its name is sought before it is read"""
-BURST_S = 2.0
-"""So many seconds' events may come at once."""
 SETTLE_S = 15.0
 """within which the words of a committed turn are known, or its sound is not waited for any longer"""
 
@@ -98,8 +97,7 @@ class Session:
         self._running = asyncio.Event()
         self._asides: Asides | None = None
         self._conversation_id = new_id("conv")
-        self._stuck_s = settings.limits.stuck_s
-        self._most_per_s = settings.limits.events_per_s
+        self._limits = settings.limits
         self._wanted: Wanted | None = None  # what the client asked for, until it is begun
         self.microphone = EventMicrophone()
         """the sound of a client that sends it in events"""
@@ -138,7 +136,7 @@ class Session:
         self._turn = _Turn(conversation, listener, conversation.voice)
         self._apply()
         async with asyncio.TaskGroup() as group:
-            self._asides = Asides(self.audience.emit, llm, conversation, group, self._stuck_s)
+            self._asides = Asides(self.audience.emit, llm, conversation, group, self._limits.stuck_s)
             self._running.set()
             await self._connection.channel_open()
             self.audience.join(self._connection, extensions=self._extensions)
@@ -179,11 +177,16 @@ class Session:
         """How much of the microphone was heard so far, media s."""
         return self._turn.listener.heard_s if self._turn is not None else 0.0
 
-    def _take(self, text: str, client: Client | None = None) -> None:
-        """Do what a client asks; an error is told to none but the one who made it."""
+    def _take(self, text: str, client: Client | None = None, admits: Callable[[], bool] = lambda: True) -> None:
+        """Do what a client asks; an error is told to none but the one who made it.
+
+        :param admits: whether it may be done if it is not sound, after all.
+        """
         event: Any = None
         try:
             event = parsed(text)
+            if event["type"] != APPEND and not admits():
+                return
             answer = self._answers.get(event["type"])
             if answer is None:
                 supported = ", ".join(f"'{name}'" for name in self._answers)
@@ -203,19 +206,28 @@ class Session:
 
     async def _obey(self, client: Client) -> None:
         """Do what a client asks, event by event, until it is gone; but for what comes too fast."""
-        loop, most = asyncio.get_running_loop(), self._most_per_s
-        rate, told = Rate(most, BURST_S * most), Rate(1.0, 1.0)
+        loop, told = asyncio.get_running_loop(), Rate(1.0, 1.0)
+        allowance = Allowance(self._limits.events_per_s, self._limits.event_bytes_per_s)
+
+        def admitted(admits: Callable[[float, int], bool], size: int) -> bool:
+            if admits(loop.time(), size):
+                return True
+            if told.admits(loop.time()):
+                self._refuse_flood(client, allowance.most)
+            return False
+
         async for text in client.messages():
-            # Sound in events is as much as it is: a recording may come in a thousand pieces at once.
-            if (self._connection.plays_itself and APPEND in text[:APPEND_WITHIN]) or rate.admits(loop.time()):
-                self._take(text, client)
-            elif told.admits(loop.time()):
-                self._refuse_flood(client)
+            size = _size(text)
+            if not (self._connection.plays_itself and APPEND in text[:APPEND_WITHIN]):
+                if admitted(allowance.event, size):
+                    self._take(text, client)
+            elif admitted(allowance.sound, size):
+                self._take(text, client, partial(admitted, allowance.event, size))
             await asyncio.sleep(0)  # a flood of them is not worth a late tick
 
-    def _refuse_flood(self, client: Client) -> None:
-        """Say that events are dropped unread; OpenAI calls this kind of error by what there were too many of."""
-        message = f"More than {self._most_per_s} events a second: those over it are dropped unread. Send fewer."
+    def _refuse_flood(self, client: Client, most: str) -> None:
+        """Say that events are dropped; OpenAI calls this kind of error by what there were too many of."""
+        message = f"More than {most} a second: what is over it is dropped. Send less."
         self.audience.tell(
             client, ev.Error(error=wire.ErrorBody(type="requests", code="rate_limit_exceeded", message=message))
         )
@@ -346,8 +358,16 @@ class Session:
         """A typed message, a function's result, or a call of before."""
         made = created(event, self.narrator.items)
         self.narrator.items.add(made.item, made.after)
-        before = self.narrator.items.before(made.item.id) or ""
-        self._history.add(made.entry, None if made.after is None else before)
+        self._history.add(made.entry, None if made.after is None else self._remembered_before(made.item.id))
+
+    def _remembered_before(self, item_id: str) -> str:
+        """The nearest item before this one that is in the history, or "". One that is open is not there, nor one
+        of which nothing was heard, nor one that was forgotten."""
+        items = self.narrator.items
+        before = items.before(item_id)
+        while before is not None and self._history.find(before) is None:
+            before = items.before(before)
+        return before or ""
 
     def _retrieve_item(self, event: dict[str, Any]) -> None:
         item = self.narrator.items.find(required(event, "item_id"))
@@ -422,3 +442,8 @@ class Session:
     def _clear_output(self, _: dict[str, Any]) -> None:
         if self._conversation.replying and not self._connection.plays_itself:
             self._conversation.post(Interrupt())
+
+
+def _size(text: str) -> int:
+    """Bytes of a message."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

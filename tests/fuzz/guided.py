@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-NAMES = ("offer", "candidates", "event", "rtp", "opus", "stream")
+NAMES = ("offer", "candidates", "event", "socket", "rtp", "opus", "stream")
 WATCHED = ["agent", "signaling", "aiortc"]
 """packages whose branches guide it"""
 OWN = ["-timeout=10", "-rss_limit_mb=2048"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -19,9 +19,10 @@ from agent.realtime.session import Session
 from agent.settings import Settings
 from agent.transports.line import CallLine
 from agent.transports.p2p import PeerConnection
+from agent.transports.socket import SocketLine
 from signaling.app import Access, create_app
 from signaling.runner import Runner
-from tests.sessions import no_constant
+from tests.sessions import no_constant, nobody
 
 KEY = "a key of sixteen"
 FRIEND = "https://shop.example"
@@ -38,7 +39,7 @@ class Room:
     def __init__(
         self,
         call_id: str,
-        connection: PeerConnection,
+        connection: PeerConnection | SocketLine,
         models: object,
         settings: Settings,
         metrics: object,
@@ -48,17 +49,30 @@ class Room:
         most_s: float,
     ) -> None:
         self.call_id = call_id
-        self._line = CallLine(connection)
-        Session(self._line, History(""), settings, lambda _: True, extensions=extensions, given=session)
-        self.add_candidates = self._line.add_candidates
+        self._line = connection if isinstance(connection, SocketLine) else CallLine(connection)
+        self._session = Session(self._line, History(""), settings, lambda _: True, extensions=extensions, given=session)
         self.hang_up = self._line.hang_up
 
     async def run(self) -> None:
-        """Until somebody hangs up."""
+        """Until somebody hangs up; over a WebSocket, events are answered meanwhile."""
         try:
-            await self._line.closed()
+            async with asyncio.TaskGroup() as group:
+                parts = [group.create_task(each) for each in self._parts()]
+                await self._line.closed()
+                for part in parts:
+                    part.cancel()
         finally:
             await self._line.close("over")
+
+    def _parts(self) -> Iterator[Coroutine[Any, Any, None]]:
+        if self._line.plays_itself:
+            yield self._session.run(*nobody())
+            yield self._line.watch()
+            yield self._heard()
+
+    async def _heard(self) -> None:
+        async for _ in self._session.microphone.chunks():
+            pass
 
     async def rejoin(self, connection: PeerConnection) -> None:
         """Another line for nobody."""
@@ -68,18 +82,26 @@ class Room:
 @asynccontextmanager
 async def serving(*, keys: bool) -> AsyncIterator[int]:
     """The port of a server; with ``keys`` it has one, and a friend."""
-    theirs = worker.Worker(SETTINGS)
+    async with running(keys=keys) as runner:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield runner.addresses[0][1]
+
+
+@asynccontextmanager
+async def running(*, keys: bool, settings: Settings = SETTINGS) -> AsyncIterator[Runner]:
+    """A server that listens nowhere yet."""
+    theirs = worker.Worker(settings)
     access = Access(keys=[KEY], origins=[FRIEND]) if keys else Access(origins=[FRIEND])
     runner = Runner(create_app(theirs, access), access_log=None, shutdown_timeout=0.2, max_field_size=32768)
-    with patch.object(worker, "Room", Room):
+    # Behind each call the worker collects garbage, which is quick where what was loaded is frozen: not among tests.
+    with patch.object(worker, "Room", Room), patch.object(worker, "gc"):
         async with asyncio.TaskGroup() as theirs._group:
             theirs._models, theirs._loader = object(), SimpleNamespace(waiting={})  # type: ignore[assignment]
             theirs.ready.set()
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
             try:
-                yield runner.addresses[0][1]
+                yield runner
             finally:
                 for call_id in list(theirs._rooms):
                     await theirs.hang_up(call_id)

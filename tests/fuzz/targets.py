@@ -6,12 +6,14 @@ A target returns, whatever the bytes; an exception is a finding.
 from __future__ import annotations
 
 import asyncio
+import atexit
 from collections.abc import Callable, Iterator
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
 import numpy as np
+from aiohttp import web
 from aiortc.sdp import candidate_from_sdp
 
 from agent.errors import SignalingError, TransportError
@@ -22,18 +24,41 @@ from agent.transports.microphone import WAITING, Microphone
 from agent.transports.opus import OpusDecoder
 from agent.transports.p2p import parsed_offer
 from signaling.calls import offered
+from tests.fuzz.frames import ERRORS, HANDSHAKE, Wire, checked
+from tests.fuzz.server import running
 from tests.sessions import told
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 RATE = 16_000
 LONGEST = RATE * 120 // 1000
-ERRORS = {"invalid_request_error", "requests"}
+HELD: list[asyncio.Future[None]] = []
+"""what the loop would forget"""
 
 
 @cache
 def runner() -> asyncio.Runner:
     """One loop for all."""
-    return asyncio.Runner()
+    found = asyncio.Runner()
+    atexit.register(found.close)
+    return found
+
+
+@cache
+def server() -> web.Server:
+    """One server for all, on that loop."""
+
+    async def run(started: asyncio.Future[web.Server]) -> None:
+        async with running(keys=False) as theirs:
+            assert theirs.server is not None
+            started.set_result(theirs.server)
+            await asyncio.Event().wait()
+
+    async def start() -> web.Server:
+        started: asyncio.Future[web.Server] = asyncio.get_running_loop().create_future()
+        HELD.append(asyncio.ensure_future(run(started)))
+        return await started
+
+    return runner().run(start())
 
 
 def offer(data: bytes) -> None:
@@ -69,6 +94,20 @@ def event(data: bytes) -> None:
     for each in events:
         if each["type"] == "error":
             assert each["error"]["type"] in ERRORS and each["error"]["code"] and each["error"]["message"]
+
+
+def socket(data: bytes) -> None:
+    """Bytes on a WebSocket get typed answers, or a goodbye, and leave nothing."""
+    checked(runner().run(_written(data, server())))
+
+
+async def _written(data: bytes, to: web.Server) -> bytes:
+    wire = Wire(to)
+    await wire.send(HANDSHAKE)
+    await wire.send(data)
+    await wire.idle()
+    await wire.gone(to)
+    return wire.said
 
 
 def rtp(data: bytes) -> None:
@@ -115,5 +154,5 @@ async def _heard(sent: list[bytes]) -> list[int]:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (offer, candidates, event, rtp, opus, stream)
+    target.__name__: target for target in (offer, candidates, event, socket, rtp, opus, stream)
 }

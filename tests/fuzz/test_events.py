@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from time import process_time
 from typing import Any
 
 import pytest
@@ -87,6 +88,16 @@ def test_what_only_python_reads_is_no_json(value: str) -> None:
     with pytest.raises(RequestError) as refusal:
         parsed(f'{{"type": "session.update", "session": {{"tools": [{value}]}}}}')
     assert refusal.value.code == "invalid_json"
+
+
+@pytest.mark.parametrize("value", ["[],", "{},", "0,", '{"":{"":0}},', '"",'])
+def test_what_is_only_large_is_refused_before_it_is_read(value: str) -> None:
+    text = '{"type": "session.update", "session": {"tools": [' + value * ((24 << 20) // len(value)) + "0]}}"
+    began = process_time()
+    with pytest.raises(RequestError, match="values") as refusal:
+        parsed(text)
+    assert refusal.value.code == "invalid_json"
+    assert process_time() - began < 0.5
 
 
 def test_every_event_of_the_corpus_is_understood_or_refused_by_its_name() -> None:

@@ -6,22 +6,18 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator
-from fractions import Fraction
 from pathlib import Path
-from typing import Self
 
 import aiohttp
 import numpy as np
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamTrack
-from av import AudioFrame
 
-from agent.audio import I16, TICK_SAMPLES, WIRE_RATE, write_wav
+from agent.audio import I16, WIRE_RATE, write_wav
 from agent.caller import trimmed
 from agent.settings import load
 from agent.worker import Worker
 from bench.speech import spoken
+from examples.publish_by_whip import Publisher
 from tests.people import models_missing, serving
 from tests.scripted_llm import ScriptedLLM, scripted_llm
 from tests.wire.test_door import asked
@@ -34,90 +30,49 @@ pytestmark = [
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
-SDP = {"Content-Type": "application/sdp"}
+HEADS = ("a=ice-ufrag:", "a=ice-pwd:", "a=candidate:", "a=end-of-candidates")
 FRANCE, NORWAY = (trimmed(spoken(f"What is the capital of {country}?").pcm) for country in ("France", "Norway"))
 
 
-class Recording(MediaStreamTrack):
-    """A recording, then silence, in real time."""
-
-    kind = "audio"
-
-    def __init__(self, pcm: I16) -> None:
-        super().__init__()
-        self._pcm = pcm
-        self._position = 0
-        self._began = 0.0
-
-    async def recv(self) -> AudioFrame:
-        """The next 20 ms, for aiortc's encoder."""
-        loop = asyncio.get_running_loop()
-        self._began = self._began or loop.time()
-        await asyncio.sleep(max(0.0, self._began + self._position / WIRE_RATE - loop.time()))
-        samples = np.zeros((1, TICK_SAMPLES), np.int16)
-        part = self._pcm[self._position : self._position + TICK_SAMPLES]
-        samples[0, : len(part)] = part
-        frame = AudioFrame.from_ndarray(samples, format="s16", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = WIRE_RATE, self._position, Fraction(1, WIRE_RATE)
-        self._position += TICK_SAMPLES
-        return frame
-
-
-class Publisher:
-    """A WHIP client as others build it: sound that is only sent, no data channel, aiortc's own encoder.
+class Client(Publisher):
+    """The example's, with what others do beside.
 
     :param camera: it has a picture, too, as OBS does.
     :param late: it offers without candidates, and sends them after.
     """
 
-    def __init__(self, url: str, pcm: I16, *, camera: bool = False, late: bool = False) -> None:
-        self.url = url
+    def __init__(
+        self, url: str, pcm: I16, path: str = "/whip/studio", *, camera: bool = False, late: bool = False
+    ) -> None:
+        super().__init__(url + path, np.concatenate([np.zeros(WIRE_RATE // 2, np.int16), pcm]))
         self._late = late
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        silence = np.zeros(WIRE_RATE // 2, np.int16)
-        track = Recording(np.concatenate([silence, pcm]))
-        self.sender = self.pc.addTransceiver(track, direction="sendonly")
         if camera:
             self.pc.addTransceiver("video", direction="sendonly")
-        self.answer = self.location = self.tag = self.fragment = ""
+        self.tag = ""
 
-    async def offer(self, path: str = "/whip/studio") -> aiohttp.ClientResponse:
-        """POST it, and remember what came back."""
-        await self.pc.setLocalDescription(await self.pc.createOffer())
-        sdp = self.pc.localDescription.sdp
-        lines = [line + "\r\n" for line in sdp.splitlines()]
-        heads = ("a=ice-ufrag:", "a=ice-pwd:", "a=candidate:", "a=end-of-candidates")
-        self.fragment = "".join(line for line in lines if line.startswith(heads))
-        if self._late:
-            sdp = "".join(line for line in lines if not line.startswith(heads[2:]))
-        async with aiohttp.ClientSession() as http, http.post(self.url + path, data=sdp, headers=SDP) as response:
-            self.answer = await response.text()
-            self.location = response.headers.get("Location", "")
-            self.tag = response.headers.get("ETag", "")
-            return response
+    async def offer(self) -> aiohttp.ClientResponse:
+        """POST it, and remember the tag, too."""
+        response = await super().offer()
+        self.tag = response.headers.get("ETag", "")
+        return response
 
-    async def connect(self) -> None:
-        """Take the answer, and wait until the sound is under way."""
-        connected = asyncio.Event()
+    @property
+    def sdp(self) -> str:
+        """The offer, without candidates if they come late."""
+        return "".join(line for line in self._lines() if not (self._late and line.startswith(HEADS[2:])))
 
-        def changed() -> None:
-            if self.pc.connectionState == "connected":
-                connected.set()
+    @property
+    def fragment(self) -> str:
+        """Its candidates."""
+        return "".join(line for line in self._lines() if line.startswith(HEADS))
 
-        self.pc.on("connectionstatechange", changed)
-        await self.pc.setRemoteDescription(RTCSessionDescription(self.answer, "answer"))
-        await asyncio.wait_for(connected.wait(), 10.0)
+    def _lines(self) -> list[str]:
+        return [line + "\r\n" for line in super().sdp.splitlines()]
 
     async def patch(self, fragment: str, **headers: str) -> int:
         """Candidates; the answer's status."""
         given = {**FRAGMENT, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        return (await asked(self.url + self.location, "PATCH", data=fragment, headers=given))[0]
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.pc.close()
+        return (await asked(self.location, "PATCH", data=fragment, headers=given))[0]
 
 
 @pytest.fixture
@@ -162,10 +117,10 @@ async def no_call(worker: Worker) -> None:
 async def test_who_only_sends_is_heard_and_answered(server: tuple[str, Worker], llm: ScriptedLLM, camera: bool) -> None:
     """By WHIP from offer to DELETE; a camera's picture is declined, and the sound taken."""
     url, worker = server
-    async with Publisher(url, FRANCE, camera=camera) as publisher:
+    async with Client(url, FRANCE, camera=camera) as publisher:
         response = await publisher.offer()
         assert (response.status, response.content_type) == (201, "application/sdp")
-        assert re.fullmatch(r"/whip/studio/rtc_[0-9a-f]{24}", publisher.location)
+        assert re.fullmatch(r"/whip/studio/rtc_[0-9a-f]{24}", publisher.location.removeprefix(url))
         assert re.fullmatch(r'"[0-9a-f]{16}"', publisher.tag)
         assert response.headers["Accept-Patch"] == "application/trickle-ice-sdpfrag"
         assert publisher.answer.count("a=recvonly") == 1
@@ -175,15 +130,15 @@ async def test_who_only_sends_is_heard_and_answered(server: tuple[str, Worker], 
         await heard(llm, "capital of france")
         await turns(url, 1)
         assert worker.calls == 1
-        status, _, _ = await asked(url + publisher.location, "DELETE", headers={"If-Match": '"ignored"'})
+        status, _, _ = await asked(publisher.location, "DELETE", headers={"If-Match": '"ignored"'})
         assert status == 200
         await no_call(worker)
-        assert (await asked(url + publisher.location, "DELETE"))[:2] == (404, "call_not_found")
+        assert (await asked(publisher.location, "DELETE"))[:2] == (404, "call_not_found")
 
 
 async def test_candidates_may_come_after_the_offer(server: tuple[str, Worker], llm: ScriptedLLM) -> None:
     url, worker = server
-    async with Publisher(url, FRANCE, late=True) as publisher:
+    async with Client(url, FRANCE, late=True) as publisher:
         await publisher.offer()
         [line] = worker._lines.values()
         ice = line._newest._pc.getTransceivers()[0].receiver.transport.transport
@@ -197,14 +152,14 @@ async def test_candidates_may_come_after_the_offer(server: tuple[str, Worker], l
 async def test_an_ice_restart_is_a_new_offer_at_the_calls_address(server: tuple[str, Worker], llm: ScriptedLLM) -> None:
     """By PATCH it is refused, and ends nothing; candidates of the old offer are refused after the new one."""
     url, worker = server
-    async with Publisher(url, FRANCE) as first:
+    async with Client(url, FRANCE) as first:
         await first.offer()
         await first.connect()
         await heard(llm, "capital of france")
         restart = re.sub(r"a=ice-ufrag:\S+", "a=ice-ufrag:ysXw", first.fragment)
         assert await first.patch(restart, If_Match="*") == 422
-        async with Publisher(url, NORWAY) as second:
-            response = await second.offer(f"/v1/realtime/calls/{first.location.rpartition('/')[2]}")
+        async with Client(url, NORWAY, f"/v1/realtime/calls/{first.location.rpartition('/')[2]}") as second:
+            response = await second.offer()
             assert response.status == 200
             assert second.tag != first.tag
             assert await first.patch(first.fragment, If_Match=first.tag) == 412

@@ -14,6 +14,7 @@ from typing import Self
 
 import agent
 from agent.engines.cores import SLEEPY_POOLS
+from agent.engines.ending import end, send
 from agent.engines.llm.llama_child import ChildSettings
 
 TERMINATE_S = 2.0
@@ -73,20 +74,11 @@ class ChildProcess:
 
     def kill(self) -> None:
         """SIGKILL, for a child that hangs."""
-        self._send(signal.SIGKILL)
+        send(self._process, signal.SIGKILL)
 
     async def end(self) -> None:
         """SIGTERM, then SIGKILL; returns when it is dead and reaped."""
-        try:
-            self._send(signal.SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TERMINATE_S):
-                    await self._process.wait()
-        finally:
-            self.kill()
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-            await self._process.wait()
+        await end(self._process, TERMINATE_S)
 
     def obituary(self) -> str:
         """How it ended, and the end of its log."""
@@ -98,11 +90,6 @@ class ChildProcess:
         )
         lines = [line for line in self._log.decode(errors="replace").splitlines() if line.strip()]
         return f"{how}; {' | '.join(lines[-LOG_LINES:]) or 'it logged nothing'}"
-
-    def _send(self, number: signal.Signals) -> None:
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.send_signal(number)
 
 
 def _environment() -> dict[str, str]:

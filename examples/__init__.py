@@ -1,0 +1,1 @@
+"""Small programs that use Antiphon; each runs by itself."""
