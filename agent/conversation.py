@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from agent.asked import USUAL, Asked
 from agent.audio import WIRE_RATE
@@ -22,6 +23,7 @@ from agent.events import (
     EndOfTurn,
     Event,
     ForgetTurn,
+    GoOn,
     HearingFailed,
     Hold,
     Interrupt,
@@ -32,7 +34,9 @@ from agent.events import (
     ReplyAudible,
     ReplyDone,
     ReplyFailed,
+    ReplyGoesOn,
     ReplyStarved,
+    ReplyWorks,
     Respond,
     Resume,
     SayPhrase,
@@ -51,6 +55,8 @@ from agent.speaking.clauses import Clause
 from agent.speaking.playout import Heard, Playout, PlayoutClosed, PlayoutWriter
 from agent.speaking.reply import Part, canned, say, think
 from agent.speaking.voice import Voice
+from agent.tools.toolbox import Result, Toolbox
+from agent.tools.work import Ahead, Work
 
 log = logging.getLogger(__name__)
 
@@ -73,16 +79,26 @@ class Reply:
     number: int
     item_id: str
     timeline: Timeline
+    work: Work
+    """what it has the server's tools do"""
     after: str = ""
     """id of the history's newest entry when it began; what is typed into it comes behind it"""
     task: asyncio.Task[None] | None = None
     asked: Asked = USUAL
+    ours: frozenset[str] = frozenset()
+    """names of the tools that the server runs for it"""
+    round: int = 0
+    """of calls of the server's tools, that came before it"""
+    working: bool = False
+    """tools are at work for it"""
+    filled: bool = False
+    """what it says is no answer, but bridges the work of a tool"""
     draft: bool = False
     """nobody knows of it yet"""
     told: list[str | CallDelta | Call] = field(default_factory=list)
     """texts of the clauses so far, and then what it calls"""
     calls: dict[str, str] = field(default_factory=dict)
-    """the item of each call that was told"""
+    """the item of each call of the client's that was told"""
     ending: Ending = UNKNOWN
     released: asyncio.Event = field(default_factory=asyncio.Event)
     """it is no draft any more"""
@@ -102,6 +118,11 @@ class Reply:
     def text(self) -> str:
         """All that was told to be said."""
         return "".join(piece for piece in self.told if isinstance(piece, str))
+
+    @property
+    def goes_on(self) -> bool:
+        """The server's tools have what it still needs. Where the client has some of it, the client says when."""
+        return self.work.wanted and not self.calls
 
     @property
     def made(self) -> Made:
@@ -132,6 +153,8 @@ class Manners:
     phrases: Mapping[Phrase, str]
     stuck_s: float
     """without progress for so long a reply is given up"""
+    filler_s: float = 0.8
+    """a tool that takes longer is bridged with a word"""
 
 
 class Conversation:
@@ -150,6 +173,7 @@ class Conversation:
         line: Line,
         observer: Observer,
         metrics: Metrics,
+        tools: Toolbox | None = None,
     ) -> None:
         self.history = history
         self.playout = playout
@@ -161,8 +185,11 @@ class Conversation:
         self._line = line
         self._observer = observer
         self._metrics = metrics
+        self._tools = tools or Toolbox()
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX)
         self._reply: Reply | None = None
+        self._ahead: Ahead | None = None  # the rest of a reply whose tools have answered
+        self._phase = Phase.IDLE  # as it was told
         self._turn_id = ""
         self._timeline = Timeline()
         self._captioned = ""
@@ -185,13 +212,15 @@ class Conversation:
         return self._reply is not None and not self._reply.draft
 
     def respond(self, asked: Asked | None = None) -> None:
-        """Answer now. If what precedes a call is still playing, it is not cut by the answer to the call's result.
+        """Answer now. If what precedes a call is still playing, or a tool of the server's that was called with it is
+        still at work, that is not cut by the answer to the call's result.
 
         :param asked: how, if not as usual.
         """
         self._asked = asked
         wanted, reply = Respond(fresh=asked is not None), self._reply
-        if reply is not None and reply.calls and reply.written and not self.playout.plays_on:
+        playing = reply is not None and reply.written and not self.playout.plays_on
+        if reply is not None and reply.calls and (playing or reply.working):
             self._respond = wanted
         else:
             self.post(wanted)
@@ -238,7 +267,7 @@ class Conversation:
                 self._captioned = heard.text
                 self._observer.spoken(reply.item_id, heard)
         progress = (len(reply.told), self.playout.position, reply.timeline.first_delta is not None)
-        if progress != reply.progress or self.machine.phase is Phase.YIELDING:
+        if progress != reply.progress or self.machine.phase is Phase.YIELDING or reply.working:
             reply.progress, reply.moved_at = progress, now
         elif now - reply.moved_at >= self._manners.stuck_s:
             self._give_up(reply, now)
@@ -248,19 +277,26 @@ class Conversation:
             self.post(ReplyStarved(reply.number))
 
     def _take(self, event: Event, now: float, group: asyncio.TaskGroup) -> None:
-        before = self.machine.phase
         event = self._without_echo(event)
         self._note(event, now)
         for action in self.machine.handle(event, now):
             self._perform(action, now, group)
-        if self.machine.phase is not before:
-            self._observer.phase(self.machine.phase)
+        self._tell_phase()
         if isinstance(event, Partial | Transcript) and self.machine.phase in (Phase.HEARING, Phase.PAUSED):
             self._observer.hears(self._turn_id, self.machine.text)
         if isinstance(event, Partial) and self.machine.phase is Phase.HEARING:
             self._read_along(self.machine.text, group)
         if isinstance(event, ReplyDone) and self.machine.phase is Phase.IDLE:
             self._read_along("", group)  # a history that has just been cut is read anew before anybody waits for it
+
+    def _tell_phase(self) -> None:
+        """A reply that is silently at work has the floor, but does not speak."""
+        phase, reply = self.machine.phase, self._reply
+        if phase is Phase.SPEAKING and reply is not None and reply.timeline.audible is None:
+            phase = Phase.THINKING
+        if phase is not self._phase:
+            self._phase = phase
+            self._observer.phase(phase)
 
     def _without_echo(self, event: Event) -> Event:
         """Words that are our own, come back through the person's microphone, are not words of theirs."""
@@ -276,7 +312,7 @@ class Conversation:
             self._prefill = group.create_task(self._read(self.history.prompt(said)), name="prefill")
 
     async def _read(self, prompt: Sequence[Message]) -> None:
-        await self._llm.prefill(prompt, self.usual.scope)
+        await self._llm.prefill(prompt, self._tools.offered(self.usual.scope))
         if self._reader is not None and self._reader is not self._llm:
             await self._reader.prefill(prompt)
 
@@ -301,6 +337,8 @@ class Conversation:
                 if self._reply.timeline.audible is None:
                     self._reply.timeline.audible = now
                     self._observer.audible(self._reply.item_id)
+            case ReplyGoesOn() if self._is_current(event.reply):
+                self._end_reply(self.playout.heard(), now, goes_on=True)
             case ReplyDone() if self._is_current(event.reply):
                 self._end_reply(self.playout.heard(), now)
             case ReplyFailed() if self._is_current(event.reply):
@@ -329,6 +367,8 @@ class Conversation:
                 self._observer.timed_out(new_id("item"))
             case StartReply():
                 self._answer(action.reply, now, group, self._manners.phrases[Phrase.CUT_IN] if action.cut_in else "")
+            case GoOn():
+                self._go_on(action.reply, now, group)
             case StartDraft():
                 prompt = self.history.prompt(action.text)
                 if self._reader is not None and self._reader is not self._llm:
@@ -358,13 +398,37 @@ class Conversation:
         asked, self._asked = self._asked or self.usual, None
         prompt = self.history.prompt(instructions=asked.instructions)
         language = self.voice.language if asked.spoken else None
+        scope = self._tools.offered(asked.scope)
         self._start(
             number,
-            lambda timeline: think(self._llm, prompt, timeline, language, preface, asked.scope),
+            lambda timeline: think(self._llm, prompt, timeline, language, preface, scope),
             now,
             group,
             asked=asked,
         )
+
+    def _think_ahead(self, reply: Reply, group: asyncio.TaskGroup) -> None:
+        """Begin with the rest of a reply whose tools have answered, while its beginning may still be heard."""
+        if self._prefill is not None:
+            self._prefill.cancel()
+        number = reply.round + 1
+        asked = reply.asked
+        if asked.scope.choice != "none":  # who must call has called
+            asked = replace(asked, scope=replace(asked.scope, choice="auto", only=""))
+        scope = self._tools.offered(asked.scope, last=number >= self._tools.settings.rounds)
+        known = reply.timeline if not reply.text else Timeline()  # until something is heard, the person waits
+        timeline = Timeline(known.speech_end, known.pause, known.transcript, known.judged)
+        prompt = self.history.prompt(instructions=asked.instructions)
+        language = self.voice.language if asked.spoken else None
+        parts = think(self._llm, prompt, timeline, language, scope=scope)
+        self._ahead = Ahead(asked, number, timeline, parts, group)
+
+    def _go_on(self, number: int, now: float, group: asyncio.TaskGroup) -> None:
+        """What was begun in `_think_ahead` is the reply now."""
+        ahead, self._ahead = self._ahead, None
+        assert ahead is not None
+        self._timeline = ahead.timeline
+        self._start(number, lambda _: ahead.parts(), now, group, asked=ahead.asked, number_of_round=ahead.round)
 
     async def _consider(
         self, prompt: Sequence[Message], timeline: Timeline, asked: Asked
@@ -373,7 +437,8 @@ class Conversation:
         if self._reader is self._llm:
             await self._judge(self._llm, prompt)
         language = self.voice.language
-        async with aclosing(think(self._llm, prompt, timeline, language, scope=asked.scope)) as parts:
+        scope = self._tools.offered(asked.scope)
+        async with aclosing(think(self._llm, prompt, timeline, language, scope=scope)) as parts:
             async for part in parts:
                 yield part
 
@@ -406,6 +471,7 @@ class Conversation:
         group: asyncio.TaskGroup,
         *,
         asked: Asked = USUAL,
+        number_of_round: int = 0,
         phrase: Phrase | None = None,
     ) -> None:
         """Start a reply; without a time it is a draft, of which nobody is told and nothing is heard."""
@@ -413,9 +479,19 @@ class Conversation:
             self._prefill.cancel()  # nothing is read ahead of the answer itself
         timeline, self._timeline = self._timeline, Timeline()
         self._captioned = ""
-        reply = self._reply = Reply(number, new_id("item"), timeline, asked=asked, draft=now is None, phrase=phrase)
+        reply = self._reply = Reply(
+            number,
+            new_id("item"),
+            timeline,
+            Work(self._tools, self._worked),
+            asked=asked,
+            ours=self._tools.names(asked.scope),
+            round=number_of_round,
+            draft=now is None,
+            phrase=phrase,
+        )
         writer = reply.writer = self.playout.open(lambda: self.post(ReplyAudible(number)), held=reply.draft)
-        reply.task = group.create_task(self._speak(reply, parts(timeline), writer), name=f"reply {number}")
+        reply.task = group.create_task(self._speak(reply, parts(timeline), writer, group), name=f"reply {number}")
         if now is not None:
             self._announce(reply, now)
 
@@ -439,7 +515,7 @@ class Conversation:
         for piece in reply.told:
             if not isinstance(piece, str):
                 self._call(reply, piece)
-        if reply.written:
+        if reply.written and not reply.goes_on:
             self._observer.written(reply.item_id, reply.made)
         reply.released.set()
 
@@ -452,7 +528,9 @@ class Conversation:
         self._timeline = Timeline(known.speech_end, known.pause, known.transcript, known.judged)
         self._reply = None
 
-    async def _speak(self, reply: Reply, parts: AsyncGenerator[Part, None], writer: PlayoutWriter) -> None:
+    async def _speak(
+        self, reply: Reply, parts: AsyncGenerator[Part, None], writer: PlayoutWriter, group: asyncio.TaskGroup
+    ) -> None:
         """The reply's task and its supervisor: a failure becomes an event that the caller hears about."""
         failure: str | None = None
         try:
@@ -463,10 +541,12 @@ class Conversation:
                     async for part in parts:
                         self._told(reply, part.text if isinstance(part, Clause) else part)
             reply.written = True
-            if not reply.draft:
+            if not reply.draft and not reply.goes_on:
                 self._observer.written(reply.item_id, reply.made)
-            elif any(isinstance(piece, Call) for piece in reply.told):
-                await reply.released.wait()  # there may be nothing to hear of it
+            elif reply.draft and any(isinstance(piece, Call) for piece in reply.told):
+                await reply.released.wait()  # there may be nothing to hear of it; and nothing is called before
+            if reply.work.wanted:
+                await self._use_tools(reply, writer, group)
         except PlayoutClosed:
             return
         except EngineError as error:
@@ -480,11 +560,58 @@ class Conversation:
                 await writer.drain()
         except PlayoutClosed:
             return
-        self.post(ReplyDone(reply.number) if failure is None else ReplyFailed(reply.number, failure))
+        if failure is not None:
+            self.post(ReplyFailed(reply.number, failure))
+        else:
+            self.post(ReplyGoesOn(reply.number) if reply.goes_on else ReplyDone(reply.number))
+
+    async def _use_tools(self, reply: Reply, writer: PlayoutWriter, group: asyncio.TaskGroup) -> None:
+        """Run what the reply has called. Speech that is meant stops it, as it stops a voice.
+
+        :raises EngineError: if the model calls again and again.
+        """
+        if reply.round >= self._tools.settings.rounds:
+            raise EngineError(
+                "llm", "reply", f"it has called tools {reply.round} times, and calls again; see tools.rounds"
+            )
+        self.post(ReplyWorks(reply.number))
+        reply.working = True
+        running = group.create_task(reply.work.run(), name=f"tools of reply {reply.number}")
+        try:
+            await asyncio.wait({running}, timeout=self._manners.filler_s)
+            if not running.done() and reply.goes_on and not reply.text.strip():
+                await self._fill(reply, writer)
+            await asyncio.wait({running})
+        finally:
+            running.cancel()
+            reply.working = False
+        if reply.goes_on:
+            self._think_ahead(reply, group)
+            self._observer.written(reply.item_id, reply.made)
+
+    async def _fill(self, reply: Reply, writer: PlayoutWriter) -> None:
+        """A word while a tool takes its time."""
+        text = self._manners.phrases[Phrase.FILLER]
+        if not (text and reply.asked.spoken):
+            return
+        reply.filled = True
+        tell = partial(self._told, reply)
+        try:
+            await say(canned(text, self.voice.language), self.voice, writer, reply.timeline, tell)
+        except EngineError as error:
+            log.warning("a filler could not be said: %s", error)
+
+    def _worked(self, call: Call, result: Result) -> None:
+        """A tool of the server's has answered, or will not any more."""
+        self._metrics.tools.labels(result.fate).inc()
+        entry = Entry(new_id("item"), "tool", result.text, call_id=call.id)
+        self.history.add(entry)
+        if self._tools.settings.shown:
+            self._observer.worked(entry.id, call, result.text)
 
     def _told(self, reply: Reply, piece: str | CallDelta | Call | Ending) -> None:
         if isinstance(piece, Ending):
-            reply.ending = piece
+            reply.ending = piece if not reply.filled else reply.ending
             return
         reply.told.append(piece)
         if reply.draft:
@@ -496,14 +623,21 @@ class Conversation:
 
     def _call(self, reply: Reply, piece: CallDelta | Call) -> None:
         """Tell of a call, and remember it when it is whole: its result may come before the reply is played."""
-        item_id = reply.calls.setdefault(piece.id, new_id("item"))
+        ours = piece.name in reply.ours
         if isinstance(piece, CallDelta):
-            self._observer.calling(item_id, piece)
+            if not ours:
+                self._observer.calling(reply.calls.setdefault(piece.id, new_id("item")), piece)
             return
+        item_id = new_id("item") if ours else reply.calls.setdefault(piece.id, new_id("item"))
         if reply.text.strip() and self.history.find(reply.item_id) is None:
             self.history.add(Entry(reply.item_id, "assistant", reply.text.strip()))
         self.history.add(Entry(item_id, "assistant", "", call=piece))
-        self._observer.called(item_id, piece)
+        if not ours:
+            self._observer.called(item_id, piece)
+            return
+        reply.work.add(piece)
+        if self._tools.settings.shown:
+            self._observer.working(item_id, piece)
 
     def _cut(self, action: Cut, now: float) -> None:
         """Silence first, cancel second, account third."""
@@ -534,11 +668,21 @@ class Conversation:
         self.post(ReplyFailed(reply.number, message))
 
     def _end_reply(
-        self, heard: Heard, now: float, *, cut_by_speech: bool | None = None, failure: str | None = None
+        self,
+        heard: Heard,
+        now: float,
+        *,
+        cut_by_speech: bool | None = None,
+        failure: str | None = None,
+        goes_on: bool = False,
     ) -> None:
         reply = self._reply
         assert reply is not None
         self._reply = None
+        reply.work.abandon()
+        if self._ahead is not None and not goes_on:
+            self._ahead.cancel()
+            self._ahead = None
         if not reply.asked.spoken:
             heard = Heard(reply.text.strip(), 0, complete=cut_by_speech is None)
         heard = reply.truncated or heard
@@ -550,7 +694,7 @@ class Conversation:
         complete = heard.complete and failure is None
         if self.history.find(reply.item_id) is not None:
             self.history.replace(reply.item_id, heard.text, complete=complete)
-        elif heard.text and (reply.phrase is None or reply.phrase in REMEMBERED):
+        elif heard.text and not reply.filled and (reply.phrase is None or reply.phrase in REMEMBERED):
             known = not reply.after or self.history.find(reply.after) is not None
             entry = Entry(reply.item_id, "assistant", heard.text, complete=complete)
             self.history.add(entry, reply.after if known else None)

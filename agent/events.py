@@ -136,6 +136,20 @@ class ReplyStarved:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyWorks:
+    """A reply waits for a tool that the server runs. That is the agent's floor, too: a cough does not stop it."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyGoesOn:
+    """All of a reply has left, and its tools have answered: the rest of it is still to be made."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyDone:
     """The last sample of a reply has left, or there was nothing to say."""
 
@@ -169,6 +183,8 @@ Event = (
     | Interrupt
     | ReplyAudible
     | ReplyStarved
+    | ReplyWorks
+    | ReplyGoesOn
     | ReplyDone
     | ReplyFailed
     | Deadline
@@ -217,6 +233,13 @@ class StartReply:
 
 
 @dataclass(frozen=True, slots=True)
+class GoOn:
+    """Answer with what the tools have said, as the rest of the reply before."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class StartDraft:
     """Prepare the answer to a turn that may be over; nobody hears it before `ReleaseDraft`."""
 
@@ -247,6 +270,8 @@ class Phrase(Enum):
     """something failed"""
     CUT_IN = "cut_in"
     """the person has talked for too long"""
+    FILLER = "filler"
+    """a tool takes its time"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +311,7 @@ Action = (
     | ForgetTurn
     | TimeOut
     | StartReply
+    | GoOn
     | StartDraft
     | ReleaseDraft
     | DropDraft

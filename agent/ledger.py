@@ -15,6 +15,7 @@ from agent.events import (
     Partial,
     Phrase,
     ReplyAudible,
+    ReplyWorks,
     Respond,
     SpeechEnded,
     SpeechStarted,
@@ -73,7 +74,7 @@ class Ledger:
         self._due = False  # the endpoint has passed; only the transcript is missing
         self._unanswered = False  # the last turn's reply was cut before a sound of it was heard
         self._phrase: Phrase | None = None  # what the reply in progress says, if it is no answer
-        self._audible = False  # the reply in progress has been heard
+        self._audible = False  # the reply in progress has been heard, or has set tools to work
         self._fresh = False  # what was prepared will not do
         self._committing = False  # a client has said that the turn is over; its words are missing
         self._held = False  # … and is silent now, to listen
@@ -122,7 +123,7 @@ class Ledger:
                     self._unheard.discard(event.utterance)
             case HearingFailed():
                 self._unheard.discard(event.utterance)
-            case ReplyAudible():
+            case ReplyAudible() | ReplyWorks():
                 self._audible = True
             case Respond():
                 self._fresh = event.fresh

@@ -24,6 +24,7 @@ from agent.events import (
     EndOfTurn,
     Event,
     ForgetTurn,
+    GoOn,
     Greet,
     HearingFailed,
     Hold,
@@ -36,7 +37,9 @@ from agent.events import (
     ReplyAudible,
     ReplyDone,
     ReplyFailed,
+    ReplyGoesOn,
     ReplyStarved,
+    ReplyWorks,
     Respond,
     Resume,
     SayPhrase,
@@ -62,9 +65,12 @@ class Phase(Enum):
     THINKING = "thinking"
     """the agent, not audible"""
     SPEAKING = "speaking"
-    """the agent"""
+    """the agent, audible or at work with a tool"""
     YIELDING = "yielding"
     """the agent, softer or holding back: somebody may be interrupting"""
+
+
+OF_A_REPLY = ReplyAudible | ReplyStarved | ReplyWorks | ReplyGoesOn | ReplyDone | ReplyFailed
 
 
 class Machine(Ledger):
@@ -91,7 +97,7 @@ class Machine(Ledger):
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event; return what to do, in order."""
-        if isinstance(event, ReplyAudible | ReplyStarved | ReplyDone | ReplyFailed) and event.reply != self.reply:
+        if isinstance(event, OF_A_REPLY) and event.reply != self.reply:
             return []  # an old reply's last words; it was cut, and nothing of it reaches the new turn
         self.now = now
         self.note(event)
@@ -186,6 +192,12 @@ class Machine(Ledger):
         dropped = self.drop(event)
         self._begin(self.interruption, new=True)
         return [*dropped, StartReply(self.reply)]
+
+    def go_on_answering(self, _: Event) -> list[Action]:
+        """The rest of the reply, which speech may stop as it may stop what came before."""
+        self._unanswered = False
+        self._begin(self._policy, new=True)
+        return [GoOn(self.reply)]
 
     def draft(self, _: Event) -> list[Action]:
         """Begin to answer what may be the whole turn, if all of it is known."""
@@ -340,6 +352,8 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (I, Interrupt): stay(I),
     (I, ReplyAudible): stay(I),
     (I, ReplyStarved): stay(I),
+    (I, ReplyWorks): stay(I),
+    (I, ReplyGoesOn): stay(I),
     (I, ReplyDone): stay(I),
     (I, ReplyFailed): stay(I),
     (I, Deadline): (go(T, M.time_out, when=M.timed_out), go(T, M.reprompt, when=M.line_is_dead), go(I)),
@@ -357,6 +371,8 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (H, Interrupt): stay(H),
     (H, ReplyAudible): stay(H),
     (H, ReplyStarved): stay(H),
+    (H, ReplyWorks): stay(H),
+    (H, ReplyGoesOn): stay(H),
     (H, ReplyDone): stay(H),
     (H, ReplyFailed): stay(H),
     (H, Deadline): (go(T, M.close, M.cut_in, when=M.something), go(H, M.listen_on)),
@@ -392,6 +408,8 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (P, Interrupt): stay(P),
     (P, ReplyAudible): stay(P),
     (P, ReplyStarved): stay(P),
+    (P, ReplyWorks): stay(P),
+    (P, ReplyGoesOn): stay(P),
     (P, ReplyDone): (note(P, M.drop),),  # a draft with nothing to say
     (P, ReplyFailed): (note(P, M.drop),),  # a draft that failed; the answer tries again
     (P, Deadline): (
@@ -425,6 +443,8 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (T, Interrupt): (go(I, M.cut, M.idle),),
     (T, ReplyAudible): (go(Y, M.duck, when=M.spoken_into), go(S)),
     (T, ReplyStarved): stay(T),
+    (T, ReplyWorks): (go(Y, M.duck, when=M.spoken_into), go(S)),
+    (T, ReplyGoesOn): (go(T, M.go_on_answering),),
     (T, ReplyDone): OVER,
     (T, ReplyFailed): FAILED,
     (T, Deadline): stay(T),
@@ -447,6 +467,8 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (S, Interrupt): (go(I, M.cut, M.idle),),
     (S, ReplyAudible): stay(S),
     (S, ReplyStarved): (go(T),),
+    (S, ReplyWorks): stay(S),
+    (S, ReplyGoesOn): (go(T, M.go_on_answering),),
     (S, ReplyDone): OVER,
     (S, ReplyFailed): FAILED,
     (S, Deadline): stay(S),
@@ -473,6 +495,11 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (Y, Interrupt): (go(H, M.cut, M.open, when=M.spoken_over), go(I, M.cut, M.idle)),
     (Y, ReplyAudible): stay(Y),
     (Y, ReplyStarved): stay(Y),
+    (Y, ReplyWorks): stay(Y),
+    (Y, ReplyGoesOn): (
+        go(Y, M.go_on_answering, M.hold, when=M.spoken_over),  # it is not audible yet: as when an answer is prepared
+        go(T, M.go_on_answering),
+    ),
     (Y, ReplyDone): (go(H, M.open, when=M.spoken_over), go(I, M.idle)),
     (Y, ReplyFailed): (go(H, M.open, when=M.spoken_over), *FAILED),  # the person has the floor: no apology
     (Y, Deadline): (

@@ -77,6 +77,12 @@ class Metrics:
             "antiphon_stalls_total", "Replies that ran dry or got stuck, by which", ["kind"], registry=self.registry
         )
         self.partials = Counter("antiphon_partials_total", "Transcripts of unfinished speech", registry=self.registry)
+        self.tools = Counter(
+            "antiphon_tool_calls_total",
+            "Calls of the server's own tools, by what became of them",
+            ["fate"],
+            registry=self.registry,
+        )
         self.cuts = Counter("antiphon_cuts_total", "Replies cut off", registry=self.registry)
         self.failures = Counter(
             "antiphon_failures_total", "Replies and transcripts that failed", registry=self.registry

@@ -59,6 +59,12 @@ class Observer(Protocol):
     def called(self, call_item: str, call: Call) -> None:
         """A call is complete."""
 
+    def working(self, call_item: str, call: Call) -> None:
+        """The answer has a tool of the server's at work; ``call_item`` is the call's own id."""
+
+    def worked(self, output_item: str, call: Call, output: str) -> None:
+        """The tool has answered; ``output_item`` is the answer's own id."""
+
     def written(self, item_id: str, made: Made = NOTHING) -> None:
         """All of the answer is made; it may still be playing."""
 

@@ -33,6 +33,7 @@ from agent.speaking.client_playout import ClientPlayout
 from agent.speaking.playout import Playout
 from agent.speaking.spoken import spoken
 from agent.speaking.voice import Voice
+from agent.tools.toolbox import Toolbox
 from agent.transports.base import Connection
 from agent.transports.socket import SocketLine
 
@@ -77,6 +78,7 @@ class Room:
         extensions: bool,
         session: Mapping[str, Any],
         most_s: float = 0.0,
+        tools: Toolbox | None = None,
     ) -> None:
         self.call_id = call_id
         limits = settings.limits
@@ -113,7 +115,8 @@ class Room:
             history=history,
             machine=machine,
             playout=ClientPlayout(self._session.narrator.voice) if line.plays_itself else Playout(),
-            manners=Manners(phrases(settings), settings.limits.stuck_s),
+            manners=Manners(phrases(settings), settings.limits.stuck_s, settings.tools.filler_ms / 1000),
+            tools=tools,
             line=Line(
                 flush=line.flush,
                 sealed=lambda: self._listener.seal(),
@@ -363,4 +366,5 @@ def phrases(settings: Settings) -> dict[Phrase, str]:
         Phrase.REPROMPT: agent.reprompt,
         Phrase.APOLOGY: agent.apology,
         Phrase.CUT_IN: agent.cut_in,
+        Phrase.FILLER: agent.filler,
     }

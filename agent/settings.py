@@ -5,10 +5,11 @@ Every duration has its unit in its name. `antiphon doctor` prints what is in for
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -72,6 +73,8 @@ class AgentSettings(Section):
     """said when an engine failed"""
     goodbye: str = "I have to go now. Goodbye."
     """said before the agent hangs up: the server stops, or the call has reached its limit"""
+    filler: str = "One moment."
+    """said when a tool takes longer than `tools.filler_ms`; "" for nothing"""
     cut_in: str = "Sorry to interrupt."
     """said before the answer to somebody who has not paused for `turn.most_turn_s`"""
 
@@ -134,6 +137,64 @@ class TtsSettings(EngineSettings):
     """the engine's name for a voice; "" is its default"""
     language: str = "en"
     """ISO 639-1"""
+
+
+class McpSettings(Section):
+    """An MCP server: where it is, or the program that it is."""
+
+    url: str = ""
+    """of a server that speaks streamable HTTP"""
+    command: str = ""
+    """of a server that speaks on stdin and stdout; it is started with ours, and ends with it"""
+    args: list[str] = []
+    """of the command"""
+    env: dict[str, SecretStr] = {}
+    """of the command, beside HOME, PATH and the like"""
+    authorization: SecretStr = SecretStr("")
+    """the header, such as Bearer and a token"""
+    allowed_tools: list[str] | None = None
+    """names of those that may be called; None for all"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """``https://…`` and ``stdio:program argument …``."""
+        if not isinstance(value, str):
+            return value
+        if value.startswith("stdio:"):
+            command, *args = shlex.split(value.removeprefix("stdio:")) or [""]
+            return {"command": command, "args": args}
+        return {"url": value}
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.command) == bool(self.url) or (self.url and not self.url.startswith(("http://", "https://"))):
+            raise ValueError("write an address, https://…, or stdio: and a command line")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the log calls it: without arguments, which may be secrets."""
+        return self.url.partition("?")[0] or self.command
+
+
+class ToolsSettings(Section):
+    """What the language model can call of the server's own: docs/tools.md."""
+
+    functions: list[str] = []
+    """Python functions, such as my_module:look_up; modules of the working directory, too"""
+    mcp: list[McpSettings] = []
+    """MCP servers, such as https://example.org/mcp or stdio:my-server --flag (needs `antiphon[mcp]`)"""
+    timeout_s: float = Field(20.0, gt=0)
+    """a call that has not answered by then has failed, and the model is told so"""
+    result_chars: int = Field(8000, ge=100)
+    """of a result; the rest is cut off"""
+    rounds: int = Field(5, ge=1, le=50)
+    """of calls before one answer; then the model must answer with what it has"""
+    filler_ms: int = Field(800, ge=0)
+    """a tool that takes longer is bridged with `agent.filler`, unless the model has said something itself"""
+    shown: bool = True
+    """clients are told of calls and results; false: they only hear the answer"""
 
 
 class TurnSettings(EngineSettings):
@@ -248,6 +309,7 @@ class Settings(BaseSettings):
     asr: AsrSettings = AsrSettings()
     llm: LlmSettings = LlmSettings()
     tts: TtsSettings = TtsSettings()
+    tools: ToolsSettings = ToolsSettings()
     turn: TurnSettings = TurnSettings()
     limits: LimitsSettings = LimitsSettings()
     ice: IceSettings = IceSettings()

@@ -19,6 +19,7 @@ from agent.rest.studio import Studio
 from agent.room import Models, Room
 from agent.settings import Settings
 from agent.stalls import StallDetector
+from agent.tools.toolbox import Toolbox
 from agent.transports.aiortc_private import gather_on_ports, gather_only, gather_within
 from agent.transports.base import Connection
 from agent.transports.ice import Ice
@@ -28,6 +29,8 @@ from agent.transports.socket import Socket, SocketLine
 
 log = logging.getLogger(__name__)
 
+TOOLS_S = 3.0
+"""How long calls wait for MCP servers, once the models are there."""
 GATHER_S = 2.0
 """How long an answer waits for STUN and TURN servers."""
 
@@ -99,6 +102,7 @@ class Worker:
         """told the id of each call that was answered and is over"""
         self._group: asyncio.TaskGroup | None = None
         self._models: Models | None = None
+        self._tools: Toolbox | None = None
 
     async def run(self) -> None:
         """Load the models, then serve calls until cancelled. Ends every call before it returns.
@@ -109,7 +113,10 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                self._tools = await asyncio.to_thread(Toolbox.load, self.settings.tools)
+                group.create_task(self._tools.run(), name="tools")
                 self._models = await self._loader.load(group)
+                await self._tools.ready(TOOLS_S)
                 group.create_task(StallDetector(lambda _: self.metrics.loop_stalls.inc()).run(), name="stall detector")
                 gc.collect()
                 gc.freeze()  # what is loaded stays: a full collection of it takes 40 ms, two ticks of every call
@@ -118,6 +125,8 @@ class Worker:
         finally:
             self._group = None
             self._loader.close()
+            if self._tools is not None:
+                self._tools.close()
 
     @property
     def waiting(self) -> Mapping[str, str]:
@@ -271,6 +280,7 @@ class Worker:
             extensions=extensions,
             session=json_object(session),
             most_s=most_s,
+            tools=self._tools,
         )
         return room
 

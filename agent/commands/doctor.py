@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,9 +58,40 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, check(settings))
         except AntiphonError as error:
             yield Finding(name, str(error), good=False)
+    if settings.tools.functions or settings.tools.mcp:
+        yield from tools(settings)
     from agent.commands.connectivity import findings
 
     yield from findings(settings)
+
+
+def tools(settings: Settings) -> Iterator[Finding]:
+    """What the language model could call of the server's own; a server's own complaints go to the terminal."""
+    from agent.tools.toolbox import Toolbox
+
+    try:
+        toolbox = Toolbox.load(settings.tools)
+    except AntiphonError as error:
+        yield Finding("tools", str(error), good=False)
+        return
+    toolbox.close()
+    if not settings.llm.url:
+        yield Finding("tools", "the embedded language models call none; name a server's with --llm-url", good=False)
+    if toolbox.tools:
+        yield Finding("tools", ", ".join(tool.name for tool in toolbox.tools))
+    if settings.tools.mcp:
+        from agent.tools.mcp_server import McpServer, reason
+
+        async def listed(server: McpServer) -> str:
+            async with server.connected():
+                return ", ".join(tool.name for tool in server.tools) or "no tools"
+
+        for chosen in settings.tools.mcp:
+            server = McpServer(chosen, sys.stderr)
+            try:
+                yield Finding(f"mcp {server.name}", asyncio.run(listed(server)))
+            except Exception as error:  # foreign code, over a network
+                yield Finding(f"mcp {server.name}", reason(error), good=False)
 
 
 def _masked(table: Any) -> Any:

@@ -171,6 +171,18 @@ class Narrator:
         if self._reply is not None:
             self._reply.called(call_item, call)
 
+    def working(self, call_item: str, call: Call) -> None:
+        """A tool of the server's is at work: items of the conversation, and not of the answer, whose calls clients
+        take for theirs to make."""
+        item = wire.FunctionCall(
+            id=call_item, status="completed", call_id=call.id, name=call.name, arguments=call.arguments
+        )
+        self.items.add(item)
+
+    def worked(self, output_item: str, call: Call, output: str) -> None:
+        """It has answered."""
+        self.items.add(wire.FunctionCallOutput(id=output_item, status="completed", call_id=call.id, output=output))
+
     def written(self, item_id: str, made: Made = NOTHING) -> None:
         """All of the answer is made."""
         if self._reply is None:

@@ -1,6 +1,7 @@
 """The functions that a client offers, and how long answers may be: as clients write it, checked, for the model.
 
-The client calls the functions itself. Tools that the server would call (``mcp``) are refused.
+The client calls the functions itself; what the server calls is named in its settings (`agent.tools`), so tools of type
+``mcp`` are refused.
 """
 
 from __future__ import annotations

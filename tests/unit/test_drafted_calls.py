@@ -20,6 +20,7 @@ from agent.ledger import Patience
 from agent.machine import Machine
 from agent.metrics import Metrics
 from agent.speaking.playout import Playout
+from agent.tools.toolbox import Toolbox
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(20)]
 CALL = Call("call_1", "weather", '{"city": "Oslo"}')
@@ -69,20 +70,23 @@ class Watcher:
 
 
 @asynccontextmanager
-async def conversing(model: Model, watcher: Watcher) -> AsyncIterator[Conversation]:
+async def conversing(
+    model: Any, watcher: Watcher, tools: Toolbox | None = None, filler_s: float = 0.8
+) -> AsyncIterator[Conversation]:
     """A conversation whose playout is read as fast as it can be."""
     line = Line(lambda: None, lambda: None, lambda: False, lambda _: None, lambda: 0.0)
     conversation = Conversation(
-        llm=model,  # type: ignore[arg-type]
+        llm=model,
         reader=None,
         voice=Voice(),  # type: ignore[arg-type]
         history=History(""),
         machine=Machine(Patience(endpoint_s=60.0)),
         playout=Playout(),
-        manners=Manners(dict.fromkeys(Phrase, ""), 12.0),
+        manners=Manners(dict.fromkeys(Phrase, "") | {Phrase.FILLER: "One moment."}, 12.0, filler_s),
         line=line,
         observer=watcher,
         metrics=Metrics(),
+        tools=tools,
     )
     conversation.usual = Asked(scope=Scope((Tool("weather"),)))
 
@@ -98,6 +102,8 @@ async def conversing(model: Model, watcher: Watcher) -> AsyncIterator[Conversati
         finally:
             for task in tasks:
                 task.cancel()
+            if tools is not None:
+                tools.close()
 
 
 async def until(watcher: Watcher, name: str) -> None:

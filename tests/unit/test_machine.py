@@ -21,6 +21,7 @@ from agent.events import (
     EndOfTurn,
     Event,
     ForgetTurn,
+    GoOn,
     Greet,
     HearingFailed,
     Hold,
@@ -33,7 +34,9 @@ from agent.events import (
     ReplyAudible,
     ReplyDone,
     ReplyFailed,
+    ReplyGoesOn,
     ReplyStarved,
+    ReplyWorks,
     Respond,
     Resume,
     SayPhrase,
@@ -467,6 +470,30 @@ def test_a_late_transcript_is_answered_by_its_draft() -> None:
     assert [*actions[1:], *more] == [StartDraft(1, "hello"), CloseTurn("ann", "hello", 2.0), ReleaseDraft(1)]
 
 
+def test_a_tool_at_work_is_not_stopped_by_a_cough_and_its_answer_is_the_rest_of_the_reply() -> None:
+    machine, _ = play(*TURN, ReplyWorks(1))
+    _, actions = play(started(2), ended(2), text("", 2), machine=machine)
+    assert actions == [Duck(), Resume()]
+    assert machine.handle(ReplyGoesOn(1), 1.0) == [GoOn(2)]
+    assert machine.phase is Phase.THINKING
+    assert machine.handle(ReplyGoesOn(1), 1.0) == [], "it went on already"
+
+
+def test_words_stop_a_tool_at_work_and_a_stop_is_not_answered() -> None:
+    machine, _ = play(*TURN, ReplyWorks(1))
+    _, actions = play(started(2), ended(2), text("stop", 2), Deadline(), machine=machine)
+    assert actions == [Duck(), Resume(), Cut(by_speech=True), OpenTurn("ann", 1.0), CloseTurn("ann", "stop", 2.0)]
+    assert machine.phase is Phase.IDLE
+
+
+def test_the_rest_of_a_reply_that_is_spoken_into_is_held_back_and_given_again_if_it_was_nothing() -> None:
+    machine, _ = play(*TURN, ReplyWorks(1), started(2))
+    assert machine.handle(ReplyGoesOn(1), 1.0) == [GoOn(2), Hold()]
+    assert machine.handle(Deadline(), 1.0)[0] == Cut(by_speech=True)
+    _, actions = play(ended(2), text("", 2), Deadline(), machine=machine)
+    assert actions[-1] == StartReply(4)
+
+
 def test_every_phase_has_a_row_for_every_event_and_the_last_one_always_holds() -> None:
     kinds = get_args(Event)
     assert set(TABLE) == {(phase, kind) for phase in Phase for kind in kinds}
@@ -535,6 +562,9 @@ class AnyConversation(RuleBasedStateMachine):
                 case StartReply(reply=number) | SayPhrase(reply=number):
                     assert self.reply is None and self.draft is None, "two replies at once"
                     self.reply, self.audible, self.soft = number, False, False
+                case GoOn(reply=number):
+                    assert self.reply is not None and number == self.reply + 1
+                    self.reply, self.audible, self.soft = number, False, False
                 case Cut():
                     assert self.reply is not None, "nothing to cut"
                     self.reply, self.soft = None, False
@@ -602,6 +632,17 @@ class AnyConversation(RuleBasedStateMachine):
         if self.reply is not None and not self.audible and not self.soft:
             self.audible = True
             self.give(ReplyAudible(self.reply))
+
+    @rule()
+    def reply_works(self) -> None:
+        if self.reply is not None:
+            self.audible = True
+            self.give(ReplyWorks(self.reply))
+
+    @rule()
+    def reply_goes_on(self) -> None:
+        if self.reply is not None:
+            self.give(ReplyGoesOn(self.reply))
 
     @rule()
     def reply_starves(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,18 @@ pytestmark = [
 ]
 
 PUBLIC = {"SERVER__HOST": "0.0.0.0", "SERVER__KEYS": '["a long text that nobody guesses"]'}
+
+
+def test_tools_that_work_are_named_and_one_that_does_not_is_said_with_the_fix(doctor: Doctor) -> None:
+    program = str(Path(__file__).parents[1] / "mcp_tools.py")
+    servers = [{"command": sys.executable, "args": [program]}, "stdio:/nowhere/a-server --key secret"]
+    status, said = doctor(TOOLS__FUNCTIONS=["tests.wire.test_server_tools:capital"], TOOLS__MCP=servers)
+    assert status == 1
+    assert "ok    tools: capital" in said
+    assert f"ok    mcp {sys.executable}: where_is, orders_cancel" in said
+    assert "FAIL  mcp /nowhere/a-server: its program can not be started" in said
+    assert "correct the command in tools.mcp" in said
+    assert "FAIL  tools: the embedded language models call none" in said
 
 
 @pytest.fixture(scope="module")
