@@ -667,6 +667,10 @@ class Conversation:
         self._end_reply(heard, now, failure=message)
         self.post(ReplyFailed(reply.number, message))
 
+    def _remembered(self, reply: Reply) -> bool:
+        """What was heard of it enters the history."""
+        return (reply.phrase is None or reply.phrase in REMEMBERED) and not self.history.deleted(reply.item_id)
+
     def _end_reply(
         self,
         heard: Heard,
@@ -694,10 +698,9 @@ class Conversation:
         complete = heard.complete and failure is None
         if self.history.find(reply.item_id) is not None:
             self.history.replace(reply.item_id, heard.text, complete=complete)
-        elif heard.text and not reply.filled and (reply.phrase is None or reply.phrase in REMEMBERED):
-            known = not reply.after or self.history.find(reply.after) is not None
+        elif heard.text and not reply.filled and self._remembered(reply):
             entry = Entry(reply.item_id, "assistant", heard.text, complete=complete)
-            self.history.add(entry, reply.after if known else None)
+            self.history.add(entry, self.history.standing(reply.after))
         if reply.timeline.cut is None:
             reply.timeline.done = now
         self._metrics.observe(reply.timeline)

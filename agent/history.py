@@ -13,6 +13,8 @@ EMBEDDED_CHARS = 1_600
 lies further back it makes nothing of."""
 SERVER_CHARS = 24_000
 """About 6000 tokens: any server's model has room for them, and a prefix cache."""
+MOST_DELETED = 100
+"""Deleted entries whose place is remembered: an answer may be still to come there."""
 CUT_MARK = " —"
 """Ends an answer that was cut off, so that the model knows that the rest was never heard."""
 
@@ -54,6 +56,7 @@ class History:
         self.instructions = instructions
         self._budget_chars = budget_chars
         self._entries: list[Entry] = []
+        self._deleted: dict[str, str] = {}  # by the id of what was deleted: what stood before it
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -76,6 +79,7 @@ class History:
         if after is not None:
             place = ["", *(each.id for each in self._entries)].index(after)
         self._entries.insert(place, entry)
+        self._deleted.pop(entry.id, None)
         total = sum(entry.size for entry in self._entries)
         if total > self._budget_chars:
             self._forget(total)
@@ -87,8 +91,24 @@ class History:
         ]
 
     def delete(self, entry_id: str) -> None:
-        """It was never said."""
-        self._entries = [entry for entry in self._entries if entry.id != entry_id]
+        """It was never said; nor will it be, if it is still being heard."""
+        place = next((n for n, entry in enumerate(self._entries) if entry.id == entry_id), len(self._entries))
+        self._deleted[entry_id] = self._entries[place - 1].id if place else ""
+        del self._entries[place : place + 1]
+        while len(self._deleted) > MOST_DELETED:
+            del self._deleted[next(iter(self._deleted))]
+
+    def deleted(self, entry_id: str) -> bool:
+        """It was there, or was to be, and is not wanted."""
+        return entry_id in self._deleted
+
+    def standing(self, entry_id: str) -> str | None:
+        """The id of this entry or, if it was deleted, of the nearest that stood before it: "" for the beginning, None
+        if it is forgotten.
+        """
+        while entry_id in self._deleted:
+            entry_id = self._deleted[entry_id]
+        return entry_id if not entry_id or self.find(entry_id) is not None else None
 
     def find(self, entry_id: str) -> Entry | None:
         """The entry with this id, or None."""

@@ -85,6 +85,8 @@ def created(event: Mapping[str, Any], items: Items) -> Created:
 
 def _message(item: Mapping[str, Any], _: Items) -> tuple[wire.Item, Entry]:
     asked = _Message.model_validate(item)
+    if any(part.type == "input_image" for part in asked.content):
+        raise RequestError("invalid_value", "input_image: pictures are not looked at here; send text.", "item.content")
     parts = (part.transcript if part.type == "output_audio" else part.text for part in asked.content)
     text = " ".join(part for part in parts if part).strip()
     if not text or len(text) > TEXT_LIMIT:

@@ -46,6 +46,10 @@ class Items:
         place = self._place(item_id)
         return self._items[place - 1].id if place > 0 else None
 
+    def all_before(self, item_id: str) -> list[str]:
+        """The ids of those before this one, the nearest first."""
+        return [item.id for item in self._items[: max(0, self._place(item_id))]][::-1]
+
     def add(self, item: wire.Item, after: str | None = None) -> None:
         """A finished item enters the conversation.
 

@@ -39,6 +39,8 @@ LEAST_COMMIT_S = 0.1
 """of sound that can be committed; the API's own limit"""
 APPEND, APPEND_WITHIN = "input_audio_buffer.append", 256
 """the event that is sound, and the characters among which its name is sought before it is read"""
+MOST_APPEND_CHARS = 20 << 20
+"""of base64 in one event: 15 MiB of sound, the API's own limit"""
 SETTLE_S = 15.0
 """within which the words of a committed turn are known, or its sound is not waited for any longer"""
 
@@ -303,6 +305,9 @@ class Session:
         """More of the microphone. Where that is a track, events are not it."""
         if self._connection.plays_itself:
             audio = required(event, "audio")
+            if len(audio) > MOST_APPEND_CHARS:
+                message = f"Invalid 'audio': at most {MOST_APPEND_CHARS} characters of base64 in one event; send more."
+                raise RequestError("string_above_max_length", message, "audio")
             try:
                 self.microphone.append(audio)
             except ValueError as error:
@@ -358,16 +363,12 @@ class Session:
         """A typed message, a function's result, or a call of before."""
         made = created(event, self.narrator.items)
         self.narrator.items.add(made.item, made.after)
-        self._history.add(made.entry, None if made.after is None else self._remembered_before(made.item.id))
-
-    def _remembered_before(self, item_id: str) -> str:
-        """The nearest item before this one that is in the history, or "". One that is open is not there, nor one
-        of which nothing was heard, nor one that was forgotten."""
-        items = self.narrator.items
-        before = items.before(item_id)
-        while before is not None and self._history.find(before) is None:
-            before = items.before(before)
-        return before or ""
+        if made.after is None:
+            self._history.add(made.entry)
+            return
+        # Behind the nearest that the model remembers: it does not know an answer that is still being heard.
+        before = self.narrator.items.all_before(made.item.id)
+        self._history.add(made.entry, next((each for each in before if self._history.find(each)), ""))
 
     def _retrieve_item(self, event: dict[str, Any]) -> None:
         item = self.narrator.items.find(required(event, "item_id"))

@@ -74,3 +74,27 @@ def test_a_message_behind_an_answer_that_nobody_heard_stands_behind_what_was_bef
     assert [item.id for item in talk.narrator.items] == ["first", "question", "answer", "more"]
     assert [entry.id for entry in talk._history.entries] == ["first", "question", "more"]
     assert read(line.sent[-1])["error"]["code"] == "item_create_invalid_previous_item_id"
+
+
+def test_an_answer_keeps_its_place_when_what_it_answers_is_deleted() -> None:
+    history = History("")
+    history.add(Entry("u", "user", "One?"))
+    history.add(Entry("v", "user", "Two?"))
+    history.delete("v")
+    history.add(Entry("w", "user", "Three?"))
+    history.add(Entry("a", "assistant", "One."), history.standing("v"))
+    assert [entry.id for entry in history.entries] == ["u", "a", "w"]
+    history.delete("a")
+    history.delete("u")
+    assert history.standing("a") == ""
+    assert history.standing("never") is None
+
+
+def test_an_answer_that_was_deleted_while_it_was_heard_is_not_wanted() -> None:
+    history = History("")
+    history.add(Entry("u", "user", "One?"))
+    history.delete("a")
+    assert history.deleted("a")
+    assert [entry.id for entry in history.entries] == ["u"]
+    history.add(Entry("a", "user", "Another of that name."))
+    assert not history.deleted("a")

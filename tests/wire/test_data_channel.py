@@ -16,7 +16,7 @@ from aiortc.rtcsctptransport import WEBRTC_DCEP, WEBRTC_STRING
 
 from agent.settings import LimitsSettings, Settings
 from agent.transports.ice import Ice
-from agent.transports.p2p import OutgoingTrack, PeerConnection
+from agent.transports.p2p import MESSAGE_BYTES, OutgoingTrack, PeerConnection
 from tests.sessions import nobody, session
 
 pytestmark = pytest.mark.timeout(40)
@@ -25,6 +25,10 @@ PER_S = 50
 FEW = Settings(limits=LimitsSettings(events_per_s=PER_S))
 USUAL = Settings()
 UPDATE = {"type": "session.update", "session": {}}
+TYPED = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello?"}]}
+PICTURE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+RESULT = {"type": "function_call_output", "output": "rain"}
+BEHIND_NOTHING = "item_create_invalid_previous_item_id"
 
 
 @dataclass(slots=True)
@@ -98,6 +102,38 @@ async def test_a_flood_of_events_is_dropped_and_told_and_the_session_lives() -> 
         assert done <= 2 * PER_S + PER_S * (flooded_s + 1)
 
 
+NONSENSE: list[tuple[str | bytes, str]] = [
+    ("{", "invalid_json"),
+    ("[]", "invalid_json"),
+    ("{}", "missing_required_parameter"),
+    (b"\0", "invalid_event"),
+    ('{"type": "nope"}', "invalid_value"),
+    ('{"type": "session.update"}', "missing_required_parameter"),
+    ('{"type": "session.update", "session": {"type": "transcription"}}', "invalid_value"),
+    ('{"type": "session.update", "session": {"instructions": "' + "x" * 100_000 + '"}}', "invalid_type"),
+    ('{"type": "conversation.item.truncate", "item_id": "none", "audio_end_ms": -1}', "integer_below_min_value"),
+    ('{"type": "conversation.item.delete", "item_id": "none"}', "item_delete_invalid_item_id"),
+    ('{"type": "conversation.item.retrieve", "item_id": "none"}', "item_retrieve_invalid_item_id"),
+    (json.dumps({"type": "conversation.item.create", "item": {**RESULT, "call_id": "none"}}), "invalid_value"),
+    (json.dumps({"type": "conversation.item.create", "item": {**TYPED, "content": [PICTURE]}}), "invalid_value"),
+    (json.dumps({"type": "conversation.item.create", "item": TYPED, "previous_item_id": "none"}), BEHIND_NOTHING),
+    ('{"type": "response.cancel"}', "response_cancel_not_active"),
+    ('{"type": "response.create", "response": {"output_modalities": ["smoke"]}}', "invalid_value"),
+]
+"""What makes no sense, or comes before what it belongs to."""
+
+
+async def test_nonsense_is_answered_by_name_and_the_session_lives() -> None:
+    async with connected(USUAL) as client:
+        for message, _ in NONSENSE:
+            client.channel.send(message)
+        client.channel.send(json.dumps(UPDATE))
+        await client.until("session.updated")
+        kinds = [event["type"] for event in client.events[1:]]
+        assert kinds == ["error"] * len(NONSENSE) + ["session.updated"]
+        assert [error["error"]["code"] for error in client.of("error")] == [code for _, code in NONSENSE]
+
+
 async def test_a_client_that_sends_as_many_as_it_may_is_never_refused() -> None:
     async with connected(USUAL) as client:
         most = 2 * USUAL.limits.events_per_s
@@ -108,15 +144,19 @@ async def test_a_client_that_sends_as_many_as_it_may_is_never_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "data"),
-    [(WEBRTC_STRING, b"\xff\xfe"), (WEBRTC_DCEP, b"\x03" + bytes(11))],
-    ids=["text that is not UTF-8", "a channel that is open"],
+    ("kind", "data", "reason"),
+    [
+        (WEBRTC_STRING, b"\xff\xfe", "the client broke its data channel"),
+        (WEBRTC_DCEP, b"\x03" + bytes(11), "the client broke its data channel"),
+        (WEBRTC_STRING, b"x" * (MESSAGE_BYTES + 1), f"the client sent a message of more than {MESSAGE_BYTES} bytes"),
+    ],
+    ids=["text that is not UTF-8", "a channel that is open", "a message that is too large"],
 )
 async def test_a_client_that_breaks_its_channel_is_hung_up_on(
-    kind: int, data: bytes, caplog: pytest.LogCaptureFixture
+    kind: int, data: bytes, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with connected(USUAL) as client:
         await client.send_raw(kind, data)
         async with asyncio.timeout(10.0):
-            assert await client.line.closed() == ("the client broke its data channel", True)
+            assert await client.line.closed() == (reason, True)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from agent.caller import Caller, trimmed
+from agent.caller import AUDIBLE_DBFS, Caller, trimmed
 from agent.settings import AgentSettings, Settings, load
 from agent.worker import Worker
 from bench.speech import spoken
@@ -134,8 +134,7 @@ async def test_a_model_that_breaks_off_is_apologised_for_and_the_next_turn_works
     server: tuple[str, Worker], mind: Mind
 ) -> None:
     url, _ = server
-    broken = Answer(["The ", "capital ", "of ", "France ", "is, "], fault="cut")
-    mind.answers = [broken, broken, "Paris is the capital."]  # the draft, the second try, the next turn
+    mind.answers = [Answer(["The ", "capital ", "of ", "France ", "is, "], fault="cut")]  # drafts and second tries, too
     async with Caller(url) as caller:
         await caller.say(QUESTION)
         failed = await caller.event("response.done", within_s=10.0)
@@ -146,6 +145,7 @@ async def test_a_model_that_breaks_off_is_apologised_for_and_the_next_turn_works
         said = await caller.event("response.output_audio_transcript.done", after=after)
         assert said["transcript"].strip() == AgentSettings().apology
         await caller.event("output_audio_buffer.stopped", after=after, within_s=10.0)
+        mind.answers = ["Paris is the capital."]
         after = len(caller.events)
         ended = await caller.say(QUESTION)
         await caller.hears(ended, within_s=10.0)
@@ -166,6 +166,30 @@ async def test_an_interruption_stops_the_language_model_too(
         await asyncio.wait_for(llm.aborted.wait(), 2.0)
         await caller.hears_silence(0.3, within_s=2.0)
         assert [f for f in caller.ear.frames if f.at > cleared["at"] + 0.06 and f.dbfs > -50] == []
+
+
+async def test_clearing_the_voice_stops_it_once_and_then_there_is_nothing_to_clear(
+    server: tuple[str, Worker], mind: Mind
+) -> None:
+    url, _ = server
+    mind.answers = ["One is a number. Two is a number. Three is a number. Four is a number."]
+    async with Caller(url) as caller:
+        caller.send({"type": "response.create"})
+        started = await caller.event("output_audio_buffer.started")
+        await caller.event("response.done")
+        caller.send({"type": "output_audio_buffer.clear"})
+        cleared = await caller.event("output_audio_buffer.cleared")
+        assert cleared["response_id"] == started["response_id"]
+        truncated = await caller.event("conversation.item.truncated")
+        await caller.hears_silence(0.3, within_s=2.0)
+        assert not [f for f in caller.ear.frames if f.at > truncated["at"] + 0.1 and f.dbfs > AUDIBLE_DBFS]
+        after = len(caller.events)
+        for _ in range(2):
+            caller.send({"type": "output_audio_buffer.clear"})
+        caller.send({"type": "session.update", "session": {}})
+        await caller.event("session.updated", after=after)
+        assert [event["type"] for event in caller.events[after:]] == ["session.updated"]
+        assert not caller.of("output_audio_buffer.stopped")
 
 
 async def test_typed_text_is_answered_aloud(server: tuple[str, Worker], mind: Mind, llm: ScriptedLLM) -> None:
@@ -194,6 +218,8 @@ async def test_the_next_prompt_holds_what_was_heard_and_not_what_was_meant(
         await asyncio.sleep(1.5)
         await caller.say(INTERRUPTION)
         cut = await caller.event("conversation.item.truncated", within_s=10.0)
+        again = await caller.event("output_audio_buffer.started", after=caller.events.index(cut), within_s=15.0)
+        assert not [f for f in caller.ear.frames if cut["at"] + 0.1 < f.at < again["at"] and f.dbfs > AUDIBLE_DBFS]
         await caller.event("response.done", after=caller.events.index(cut), within_s=15.0)
         remembered = [m["content"] for m in llm.requests[-1]["messages"] if m["role"] == "assistant"]
         assert len(remembered) == 1

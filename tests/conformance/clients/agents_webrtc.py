@@ -54,6 +54,11 @@ def client_secret(url: str, key: str) -> str:
         return str(json.load(response)["value"])
 
 
+def _access(url: str, key: str) -> dict[str, str]:
+    """What the page is given."""
+    return {"url": url, "key": client_secret(url, key)}
+
+
 def passed_on(message: ConsoleMessage) -> None:
     """A line of the page's, or a complaint."""
     if message.type == "log" and message.text.startswith("{"):
@@ -64,7 +69,7 @@ def passed_on(message: ConsoleMessage) -> None:
 
 
 def main() -> None:
-    """A spoken, an interrupted and a typed turn."""
+    """A spoken, an interrupted and a typed turn; and one with a tool."""
     do = json.loads(sys.argv[1])
     files = {
         "/": HERE / "agents_webrtc.html",
@@ -81,7 +86,8 @@ def main() -> None:
         page.on("console", passed_on)
         page.on("pageerror", lambda error: tell("wrong", text=f"exception: {error}"[:500]))
         page.goto(do["page"])
-        found = page.evaluate("given => run(given)", {"url": do["url"], "key": client_secret(do["url"], do["key"])})
+        found = page.evaluate("given => run(given)", _access(do["url"], do["key"]))
+        found["events"] += page.evaluate("given => callATool(given)", _access(do["tools_url"], do["key"]))
         browser.close()
     server.shutdown()
     pcm = (np.clip(np.asarray(found["voice"], np.float32), -1, 1) * 32767).astype("<i2")

@@ -2,6 +2,8 @@
 const RATE = 24000;
 const STORY = 'Please tell me a long story about a ship that sails around the world.';
 const TYPED = 'How many days are there in a week?';
+const ASKED = 'What is the weather like in Oslo?';
+const WEATHER = '7 degrees and rain';
 const MOMENT_MS = 1200;
 const TAP = `registerProcessor('tap', class extends AudioWorkletProcessor {
   process([[samples]]) { if (samples) this.port.postMessage(samples.slice()); return true; }
@@ -32,6 +34,10 @@ async function run({ url, key }) {
   const { OpenAIRealtimeWebRTC, RealtimeAgent, RealtimeSession } = OpenAIAgentsRealtime;
   const context = new AudioContext();
   const microphone = context.createMediaStreamDestination();
+  // A microphone never stops sending, even if all is silent; a node without a source does.
+  const room = new ConstantSourceNode(context, { offset: 0 });
+  room.connect(microphone);
+  room.start();
   const load = async (name) => context.decodeAudioData(await (await fetch(name)).arrayBuffer());
   const [question, interruption] = [await load('/question.wav'), await load('/interruption.wav')];
   const say = (buffer) => {
@@ -91,4 +97,34 @@ async function run({ url, key }) {
   tell('sound', { s: heard.filter((sample) => Math.abs(sample) > 0.003).length / RATE });
   session.close();
   return { voice, events };
+}
+
+async function callATool({ url, key }) {
+  const { OpenAIRealtimeWebRTC, RealtimeAgent, RealtimeSession, tool } = OpenAIAgentsRealtime;
+  const getWeather = tool({
+    name: 'get_weather', description: 'The weather in a city.', strict: true,
+    parameters: {
+      type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false,
+    },
+    execute: async ({ city }) => {
+      tell('called', { city });
+      return WEATHER;
+    },
+  });
+  const agent = new RealtimeAgent({ name: 'Assistant', instructions: 'You are helpful.', tools: [getWeather] });
+  const transport = new OpenAIRealtimeWebRTC({
+    mediaStream: new AudioContext().createMediaStreamDestination().stream,
+    audioElement: document.getElementById('speaker'), baseUrl: `${url}/realtime/calls`,
+  });
+  const session = new RealtimeSession(agent, { transport, model: 'gpt-realtime' });
+  const events = [];
+  session.on('error', (error) => tell('wrong', { text: JSON.stringify(error).slice(0, 500) }));
+  session.on('transport_event', (event) => events.push(event));
+  tell('turn', { kind: 'tool' });
+  await session.connect({ apiKey: key });
+  session.sendMessage(ASKED);
+  await until(() => events.some((event) => event.type === 'output_audio_buffer.stopped'), 'answer');
+  tell('answer', { text: session.history.findLast((item) => item.role === 'assistant').content[0].transcript });
+  session.close();
+  return events;
 }

@@ -1,8 +1,9 @@
 // @openai/agents-realtime's RealtimeSession over a WebSocket, in Node.
 import fs from 'node:fs';
-import { RealtimeAgent, RealtimeSession } from '@openai/agents-realtime';
+import { RealtimeAgent, RealtimeSession, tool } from '@openai/agents-realtime';
+import { z } from 'zod';
 import { parseRealtimeEvent } from '../node_modules/@openai/agents-realtime/dist/openaiRealtimeEvents.mjs';
-import { MOMENT_MS, Microphone, orders, RATE, sleep, STORY, tell, TYPED, until } from './stage.js';
+import { ASKED, MOMENT_MS, Microphone, orders, RATE, sleep, STORY, tell, TYPED, until, WEATHER } from './stage.js';
 
 const agent = new RealtimeAgent({ name: 'Assistant', instructions: 'You are helpful.' });
 const session = new RealtimeSession(agent, { transport: 'websocket', model: 'gpt-realtime' });
@@ -31,7 +32,8 @@ session.on('transport_event', (event) => {
   }
 });
 
-await session.connect({ apiKey: orders.key, url: `${orders.url.replace('http', 'ws')}/realtime?model=gpt-realtime` });
+const address = (url) => `${url.replace('http', 'ws')}/realtime?model=gpt-realtime`;
+await session.connect({ apiKey: orders.key, url: address(orders.url) });
 const microphone = new Microphone();
 const close = microphone.open((pcm) => session.sendAudio(pcm.buffer.slice(pcm.byteOffset, pcm.byteOffset + pcm.length)));
 
@@ -59,4 +61,25 @@ tell('answer', { text: words().at(-1) });
 tell('sound', { s: length() / 2 / RATE });
 close();
 session.close();
+
+const getWeather = tool({
+  name: 'get_weather', description: 'The weather in a city.', parameters: z.object({ city: z.string() }),
+  execute: async ({ city }) => {
+    tell('called', { city });
+    return WEATHER;
+  },
+});
+const calling = new RealtimeSession(
+  new RealtimeAgent({ name: 'Assistant', instructions: 'You are helpful.', tools: [getWeather] }),
+  { transport: 'websocket', model: 'gpt-realtime' },
+);
+const answer = () => calling.history.findLast((item) => item.role === 'assistant')?.content[0]?.transcript;
+calling.on('error', (error) => tell('wrong', { text: JSON.stringify(error).slice(0, 500) }));
+tell('turn', { kind: 'tool' });
+await calling.connect({ apiKey: orders.key, url: address(orders.tools_url) });
+calling.sendMessage(ASKED);
+await until(answer, 'answer');
+await sleep(300);
+tell('answer', { text: answer() });
+calling.close();
 process.exit(0);

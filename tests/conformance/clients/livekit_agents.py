@@ -1,24 +1,28 @@
-# mypy: disable-error-code="import-not-found,misc"
+# mypy: disable-error-code="import-not-found,misc,untyped-decorator"
 """livekit-agents' `AgentSession` with livekit-plugins-openai's realtime model, without a room."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 from livekit import rtc
-from livekit.agents import Agent, AgentSession
+from livekit.agents import Agent, AgentSession, function_tool
 from livekit.agents.voice.io import AudioInput, AudioOutput, AudioOutputCapabilities
 from livekit.plugins.openai.realtime import RealtimeModel
 
 from tests.conformance.clients.stage import (
+    ASKED,
     MOMENT_S,
     PACKET_S,
     RATE,
     STORY,
     TYPED,
+    WEATHER,
     Microphone,
     Orders,
     listen_for_complaints,
@@ -26,6 +30,13 @@ from tests.conformance.clients.stage import (
     tell,
     until,
 )
+
+
+@function_tool
+async def get_weather(city: str) -> str:
+    """The weather in a city."""
+    tell("called", city=city)
+    return WEATHER
 
 
 class Ear(AudioInput):
@@ -111,21 +122,28 @@ class Ears:
             tell("truncated", ms=event["audio_end_ms"])
 
 
-async def main(do: Orders) -> None:
-    """A spoken, an interrupted and a typed turn."""
+@asynccontextmanager
+async def connected(url: str, key: str, ears: Ears, microphone: Microphone, **has: Any) -> AsyncIterator[Any]:
+    """A session with this server, and its speaker."""
     async with aiohttp.ClientSession() as http:
-        model = RealtimeModel(base_url=do.url, api_key=do.key, model="gpt-realtime", http_session=http)
-        session: Any = AgentSession(llm=model)
-        ears, microphone, speaker = Ears(), Microphone(), Speaker()
+        model = RealtimeModel(base_url=url, api_key=key, model="gpt-realtime", http_session=http)
+        session: Any = AgentSession(llm=model, turn_handling={"interruption": {"resume_false_interruption": False}})
         session.on("user_input_transcribed", ears.transcribed)
         session.on("conversation_item_added", ears.added)
         session.on("error", lambda event: tell("wrong", text=repr(event.error)[:500]))
         session.input.audio = Ear(microphone)
-        session.output.audio = speaker
-        agent = Agent(instructions="You are helpful.")
+        session.output.audio = speaker = Speaker()
+        agent = Agent(instructions="You are helpful.", **has)
         await session.start(agent, record=False)
         agent.realtime_llm_session.on("openai_server_event_received", ears.raw)
+        yield session, speaker
+        await session.aclose()
 
+
+async def converse(do: Orders) -> None:
+    """A spoken, an interrupted and a typed turn."""
+    ears, microphone = Ears(), Microphone()
+    async with connected(do.url, do.key, ears, microphone) as (session, speaker):
         tell("turn", kind="spoken")
         microphone.say(do.question)
         await until(lambda: ears.heard and ears.answers, "an answer")
@@ -144,7 +162,21 @@ async def main(do: Orders) -> None:
         session.generate_reply(user_input=TYPED)
         await until(lambda: ears.answers == 4, "an answer")
         tell("sound", s=len(speaker.voice) / 2 / RATE)
-        await session.aclose()
+
+
+async def call_a_tool(do: Orders) -> None:
+    """A typed question that needs one."""
+    ears = Ears()
+    tell("turn", kind="tool")
+    async with connected(do.tools_url, do.key, ears, Microphone(), tools=[get_weather]) as (session, _):
+        session.generate_reply(user_input=ASKED)
+        await until(lambda: ears.answers, "an answer")
+
+
+async def main(do: Orders) -> None:
+    """Both."""
+    await converse(do)
+    await call_a_tool(do)
 
 
 if __name__ == "__main__":

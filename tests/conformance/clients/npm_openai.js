@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import OpenAI from 'openai';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
-import { MOMENT_MS, Microphone, orders, RATE, sleep, STORY, tell, TYPED, until } from './stage.js';
+import { ASKED, MOMENT_MS, Microphone, orders, RATE, sleep, STORY, tell, TYPED, until, WEATHER } from './stage.js';
 
 const client = new OpenAI({ baseURL: orders.url, apiKey: orders.key });
 const realtime = new OpenAIRealtimeWS({ model: 'gpt-realtime' }, client);
@@ -68,3 +68,28 @@ await until(() => done === before + 2, 'answer');
 tell('sound', { s: length() / 2 / RATE });
 close();
 realtime.close();
+
+const TOOL = {
+  type: 'function', name: 'get_weather', description: 'The weather in a city.',
+  parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+};
+const caller = new OpenAIRealtimeWS({ model: 'gpt-realtime' }, new OpenAI({ baseURL: orders.tools_url, apiKey: orders.key }));
+let answered = false;
+caller.on('error', (error) => tell('wrong', { text: String(error) }));
+caller.on('response.function_call_arguments.done', (event) => tell('called', JSON.parse(event.arguments)));
+caller.on('response.output_audio_transcript.done', (event) => tell('answer', { text: event.transcript }));
+caller.on('response.done', (event) => {
+  const call = event.response.output.find((output) => output.type === 'function_call');
+  answered = !call;
+  if (!call) return;
+  caller.send({ type: 'conversation.item.create', item: { type: 'function_call_output', call_id: call.call_id, output: WEATHER } });
+  caller.send({ type: 'response.create' });
+});
+tell('turn', { kind: 'tool' });
+await new Promise((open) => caller.socket.on('open', open));
+caller.send({ type: 'session.update', session: { type: 'realtime', tools: [TOOL] } });
+const content = [{ type: 'input_text', text: ASKED }];
+caller.send({ type: 'conversation.item.create', item: { type: 'message', role: 'user', content } });
+caller.send({ type: 'response.create' });
+await until(() => answered, 'answer');
+caller.close();

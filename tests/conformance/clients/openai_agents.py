@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found"
+# mypy: disable-error-code="import-not-found,untyped-decorator"
 """openai-agents' `RealtimeSession`."""
 
 from __future__ import annotations
@@ -6,20 +6,31 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from agents import function_tool
 from agents.realtime import RealtimeAgent, RealtimeRunner
 
 from tests.conformance.clients.stage import (
+    ASKED,
     MOMENT_S,
     RATE,
     STORY,
     TYPED,
+    WEATHER,
     Microphone,
     Orders,
     listen_for_complaints,
     orders,
+    socket,
     tell,
     until,
 )
+
+
+@function_tool
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    tell("called", city=city)
+    return WEATHER
 
 
 class Ears:
@@ -30,6 +41,11 @@ class Ears:
         self.heard = self.started = self.ended = 0
         self.answers: dict[str, str] = {}
         """transcript of each answer, by its item"""
+
+    async def read(self, session: Any) -> None:
+        """All that comes."""
+        async for event in session:
+            self.take(event)
 
     def take(self, event: Any) -> None:
         """One event of the session."""
@@ -67,19 +83,18 @@ class Ears:
                 )
 
 
-async def main(do: Orders) -> None:
+async def connected(url: str, key: str, agent: Any) -> Any:
+    """A session with this server."""
+    runner = RealtimeRunner(agent, config={"model_settings": {"model_name": "gpt-realtime"}})
+    return await runner.run(model_config={"url": f"{socket(url)}?model=gpt-realtime", "api_key": key})
+
+
+async def converse(do: Orders) -> None:
     """A spoken, an interrupted and a typed turn."""
     agent = RealtimeAgent(name="Assistant", instructions="You are helpful.")
-    runner = RealtimeRunner(agent, config={"model_settings": {"model_name": "gpt-realtime"}})
-    config = {"url": f"{do.socket}?model=gpt-realtime", "api_key": do.key}
-    async with await runner.run(model_config=config) as session, asyncio.TaskGroup() as group:
+    async with await connected(do.url, do.key, agent) as session, asyncio.TaskGroup() as group:
         ears, microphone = Ears(), Microphone()
-
-        async def read() -> None:
-            async for event in session:
-                ears.take(event)
-
-        tasks = [group.create_task(read()), group.create_task(microphone.run(session.send_audio))]
+        tasks = [group.create_task(ears.read(session)), group.create_task(microphone.run(session.send_audio))]
         tell("turn", kind="spoken")
         microphone.say(do.question)
         await until(lambda: ears.heard and ears.ended, "an answer")
@@ -106,6 +121,25 @@ async def main(do: Orders) -> None:
         tell("sound", s=len(ears.voice) / 2 / RATE)
         for task in tasks:
             task.cancel()
+
+
+async def call_a_tool(do: Orders) -> None:
+    """A typed question that needs one."""
+    agent = RealtimeAgent(name="Assistant", instructions="You are helpful.", tools=[get_weather])
+    tell("turn", kind="tool")
+    async with await connected(do.tools_url, do.key, agent) as session, asyncio.TaskGroup() as group:
+        ears = Ears()
+        reading = group.create_task(ears.read(session))
+        await session.send_message(ASKED)
+        await until(lambda: any(ears.answers.values()), "an answer")
+        tell("answer", text="".join(ears.answers.values()))
+        reading.cancel()
+
+
+async def main(do: Orders) -> None:
+    """Both."""
+    await converse(do)
+    await call_a_tool(do)
 
 
 if __name__ == "__main__":

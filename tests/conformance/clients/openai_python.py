@@ -14,10 +14,13 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from tests.conformance.clients.stage import (
+    ASKED,
     MOMENT_S,
+    PATIENCE_S,
     RATE,
     STORY,
     TYPED,
+    WEATHER,
     Microphone,
     Orders,
     listen_for_complaints,
@@ -27,6 +30,8 @@ from tests.conformance.clients.stage import (
 )
 
 STRICT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TOOL: Any = {"type": "function", "name": "get_weather", "description": "The weather in a city.", "parameters": CITY}
 
 
 class Ears:
@@ -78,7 +83,7 @@ class Ears:
                 tell("wrong", text=json.dumps(event.error.to_dict()))
 
 
-async def main(do: Orders) -> None:
+async def converse(do: Orders) -> None:
     """A spoken, an interrupted and a typed turn."""
     client = AsyncOpenAI(base_url=do.url, api_key=do.key)
     async with client.realtime.connect(model="gpt-realtime") as connection, asyncio.TaskGroup() as group:
@@ -117,6 +122,42 @@ async def main(do: Orders) -> None:
         tell("sound", s=len(ears.voice) / 2 / RATE)
         for task in tasks:
             task.cancel()
+
+
+async def call_a_tool(do: Orders) -> None:
+    """A typed question that needs one."""
+    client = AsyncOpenAI(base_url=do.tools_url, api_key=do.key)
+    tell("turn", kind="tool")
+    async with client.realtime.connect(model="gpt-realtime") as connection:
+        await connection.session.update(session={"type": "realtime", "tools": [TOOL]})
+        content = [{"type": "input_text", "text": ASKED}]
+        message: Any = {"type": "message", "role": "user", "content": content}
+        await connection.conversation.item.create(item=message)
+        await connection.response.create()
+        event: Any
+        async for event in connection:
+            STRICT.validate_json(event.to_json(exclude_none=False, exclude_unset=True), strict=True)
+            match event.type:
+                case "response.function_call_arguments.done":
+                    tell("called", **json.loads(event.arguments))
+                case "response.done" if event.response.output[0].type == "function_call":
+                    call = event.response.output[0].call_id
+                    output: Any = {"type": "function_call_output", "call_id": call, "output": WEATHER}
+                    await connection.conversation.item.create(item=output)
+                    await connection.response.create()
+                case "response.output_audio_transcript.done":
+                    tell("answer", text=event.transcript)
+                case "error":
+                    tell("wrong", text=json.dumps(event.error.to_dict()))
+                case "response.done":
+                    return
+
+
+async def main(do: Orders) -> None:
+    """Both."""
+    await converse(do)
+    async with asyncio.timeout(PATIENCE_S):
+        await call_a_tool(do)
 
 
 def _text(pcm: bytes) -> str:

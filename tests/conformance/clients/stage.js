@@ -5,6 +5,8 @@ export const RATE = 24000;
 export const PACKET_MS = 100;
 export const STORY = 'Please tell me a long story about a ship that sails around the world.';
 export const TYPED = 'How many days are there in a week?';
+export const ASKED = 'What is the weather like in Oslo?';
+export const WEATHER = '7 degrees and rain';
 export const MOMENT_MS = 1200;
 
 const given = JSON.parse(process.argv[2]);

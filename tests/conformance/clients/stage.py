@@ -17,6 +17,9 @@ PACKET_S = 0.1
 PATIENCE_S = 25.0
 STORY = "Please tell me a long story about a ship that sails around the world."
 TYPED = "How many days are there in a week?"
+ASKED = "What is the weather like in Oslo?"
+WEATHER = "7 degrees and rain"
+"""what `get_weather` gives"""
 MOMENT_S = 1.2
 """of a story that are heard before it is interrupted"""
 
@@ -27,6 +30,8 @@ class Orders:
 
     url: str
     """ends in ``/v1``"""
+    tools_url: str
+    """the same, of a server whose language model calls `get_weather` when it is `ASKED`"""
     key: str
     question: bytes
     """what is said first: PCM16 at RATE"""
@@ -35,18 +40,17 @@ class Orders:
     voice: Path
     """where the first answer's sound is to be written: PCM16 at RATE"""
 
-    @property
-    def socket(self) -> str:
-        """The address of the WebSocket."""
-        return self.url.replace("http", "ws", 1) + "/realtime"
+
+def socket(url: str) -> str:
+    """The address of a server's WebSocket."""
+    return url.replace("http", "ws", 1) + "/realtime"
 
 
 def orders() -> Orders:
     """Those of the command line."""
     given = json.loads(sys.argv[1])
-    return Orders(
-        given["url"], given["key"], sound(given["question"]), sound(given["interruption"]), Path(given["voice"])
-    )
+    question, interruption = sound(given["question"]), sound(given["interruption"])
+    return Orders(given["url"], given["tools_url"], given["key"], question, interruption, Path(given["voice"]))
 
 
 def sound(path: str) -> bytes:
