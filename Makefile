@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 PORT ?= 8080
+# make fuzz: examples of each property, and seconds for each guided target
+FUZZ_EXAMPLES ?= 5000
+FUZZ_S ?= 150
 BIN := .venv/bin
 STAMPS := .stamps
 
@@ -54,8 +57,8 @@ test: $(STAMPS)/dev $(STAMPS)/conformance models
 	@$(BIN)/python -m pytest
 
 fuzz: $(STAMPS)/dev
-	@FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/fuzz -o timeout=0
-	@if $(BIN)/python -c "import atheris" 2>/dev/null; then $(BIN)/python -m tests.fuzz.guided -max_total_time=150; else echo "atheris is not here: what coverage guides is skipped"; fi
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/fuzz -o timeout=0
+	@if $(BIN)/python -c "import atheris" 2>/dev/null; then $(BIN)/python -m tests.fuzz.guided -max_total_time=$(FUZZ_S); else echo "atheris is not here: what coverage guides is skipped"; fi
 
 lint: $(STAMPS)/dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -64,6 +67,7 @@ lint: $(STAMPS)/dev
 
 bench: $(STAMPS)/dev models
 	@$(BIN)/python -m bench.latency
+	@$(BIN)/python -m bench.websocket
 	@$(BIN)/python -m bench.barge_in
 	@$(BIN)/python -m bench.turns --quick 4
 	@$(BIN)/python -m bench.turns --talkers 3

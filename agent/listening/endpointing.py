@@ -11,8 +11,8 @@ judgement    silence             for example
 ===========  ==================  =========================================================================
 sure         ``sure_ms`` on      "What is the capital of France?"; up to ``endpointing_ms``, the less sure the longer,
                                  and longer if the person has paused in this turn before
-likely       ``endpointing_ms``  the text is complete and the voice hangs, or the other way round; longer than the
-                                 longest pause in this turn so far
+likely       from                the text is complete and the voice hangs, or the other way round; the less likely the
+             ``endpointing_ms``  longer, and longer than the longest pause in this turn so far
 doubtful     most of the limit   "My number is 555", "Please invite Anna"
 unfinished   ``limit_ms``        "Tell me the", "I need eggs,"; it adapts to the speaker's own pauses
 ===========  ==================  =========================================================================
@@ -47,10 +47,11 @@ NO_LIST = 0.6
 """log odds from which what looks like a list is none"""
 SHORT_WORDS = 2
 """of a text so short a full stop says nothing"""
-SHORT_STOP = 0.6
-"""what its full stop counts for at least: of "Hello." no recogniser is sure"""
-WHOLE = 0.4
-"""the language model's probability from which a sentence may be the end however the voice hangs"""
+SHORT_STOP, WORD_STOP = 0.6, 0.8
+"""what its full stop counts for at least, and that of a single word: of "Hello." no recogniser is sure"""
+WHOLE, WHOLE_DOUBT = 0.4, 0.75
+"""the language model's probability from which a sentence may be the end however the voice hangs, and how likely that is: 0
+as much as what is sure, 1 as what is doubtful"""
 FINISHED = 0.35
 """the language model's probability from which its word counts for more than a table of last words"""
 HOPELESS = 0.03
@@ -60,7 +61,7 @@ CONCEIVABLE = 0.02
 """the language model's probability above which a single word may be a whole message"""
 STOPPED, OPEN = 0.75, 0.15
 """what stands in for a recogniser's probability that does not tell it: of a text with a full stop, and without one"""
-COMPLETE = 0.3
+COMPLETE = 0.4
 """the language model's probability of a word that may be a whole message, at least"""
 CAREFUL = 0.55
 """of the way from ``sure_ms`` to ``endpointing_ms`` that a sure end waits if the person has paused and gone on in this
@@ -153,7 +154,8 @@ class Endpointing:
                 least_s = self._sure_s + CAREFUL * (self._likely_s - self._sure_s) if paused else self._sure_s
                 return least_s + doubt * (self._likely_s - least_s)
             case Judgement.LIKELY:
-                return min(max(self._likely_s, self._longest_s + MARGIN_S), self._doubtful_s)
+                least_s = self._likely_s + doubt * (self._doubtful_s - self._likely_s)
+                return min(max(least_s, self._longest_s + MARGIN_S), self._doubtful_s)
             case Judgement.DOUBTFUL:
                 return self._doubtful_s
             case Judgement.UNFINISHED:
@@ -189,9 +191,9 @@ def judge(
 def _judged(
     probability: float | None, text: str | None, language: str, stop: float | None, complete: float | None
 ) -> tuple[Judgement, float]:
-    """The judgement; and if it is sure, how far from certain, 0..1."""
+    """The judgement; and how far from the one before it, 0..1."""
     if clear(probability, text, language, stop=stop):
-        return Judgement.SURE, _short_of(CERTAIN_ALONE, _odds(probability, text or "", stop, None))
+        return Judgement.SURE, _short_of(CERTAIN_ALONE, _odds(probability, text or "", stop, None), SURE)
     if text is None:
         # No answer can be made without the text, so nothing is lost by not being sure of what will come.
         return Judgement.LIKELY if probability is not None and probability > 0.5 else Judgement.DOUBTFUL, 0.0
@@ -212,16 +214,16 @@ def _judged(
     if dictated(text, language) or (listed(text) and odds < NO_LIST):
         return doubted, 0.0
     if odds >= SURE:
-        return Judgement.SURE, _short_of(CERTAIN_ALONE if complete is None else CERTAIN, odds)
-    complete = complete or 0.0
+        return Judgement.SURE, _short_of(CERTAIN_ALONE if complete is None else CERTAIN, odds, SURE)
+    complete, doubt = complete or 0.0, _short_of(SURE, odds, LIKELY)
     if odds >= LIKELY:
-        return Judgement.LIKELY if stopped or complete >= FINISHED else Judgement.DOUBTFUL, 0.0
-    return Judgement.LIKELY if stopped and complete >= WHOLE else doubted, 0.0
+        return Judgement.LIKELY if stopped or complete >= FINISHED else Judgement.DOUBTFUL, doubt
+    return Judgement.LIKELY if stopped and complete >= WHOLE else doubted, WHOLE_DOUBT
 
 
-def _short_of(certain: float, odds: float) -> float:
-    """How far these log odds are from certain: 0 there and beyond, 1 where nothing is sure any more."""
-    return min(max((certain - odds) / (certain - SURE), 0.0), 1.0)
+def _short_of(full: float, odds: float, none: float) -> float:
+    """How far these log odds are from where there is no doubt, to where there is nothing else: 0..1."""
+    return min(max((full - odds) / (full - none), 0.0), 1.0)
 
 
 def clear(probability: float | None, text: str | None, language: str = "", *, stop: float | None = None) -> bool:
@@ -239,7 +241,7 @@ def _odds(probability: float | None, text: str, stop: float | None, complete: fl
     if stop is None:
         stop = STOPPED if text.strip().endswith(FULL_STOPS) else OPEN
     if len(text.split()) <= SHORT_WORDS:
-        stop = max(stop, SHORT_STOP)
+        stop = max(stop, WORD_STOP if len(text.split()) == 1 else SHORT_STOP)
     sound = _log_odds(0.5 if probability is None else probability)
     if complete is None:
         return SOUND_ALONE * sound + STOP_ALONE * _log_odds(stop) + BIAS_ALONE

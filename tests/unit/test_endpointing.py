@@ -179,15 +179,18 @@ def test_who_has_paused_in_this_turn_is_waited_for_longer() -> None:
 
     def waits() -> tuple[float, float]:
         sure = rule.wait_s(0.98, "What is the capital of France?", "en", stop=0.95)
-        return sure, rule.wait_s(0.5, "I would like to go there.", "en")
+        return sure, rule.wait_s(0.7, "I would like to go there.", "en", stop=0.8, complete=0.2)
 
-    assert waits() == (0.3, 0.65)
+    sure, likely = waits()
+    assert sure == 0.3
+    assert 0.65 < likely < 1.1
     rule.went_on(0.3)
-    assert 0.4 < waits()[0] < waits()[1] == 0.65
-    rule.went_on(0.7)
-    assert 0.7 < waits()[1] < 1.0
+    assert 0.4 < waits()[0] < 0.65
+    assert waits()[1] == likely
+    rule.went_on(1.0)
+    assert 1.1 < waits()[1] < 1.7
     rule.turn_over()
-    assert waits() == (0.3, 0.65)
+    assert waits() == (0.3, likely)
 
 
 def test_the_less_sure_the_end_the_longer_it_is_waited_for() -> None:
@@ -196,6 +199,9 @@ def test_the_less_sure_the_end_the_longer_it_is_waited_for() -> None:
     assert waits[0] == 0.3
     assert waits == sorted(waits)
     assert 0.4 < waits[-1] < 0.65
+    doubts = [rule.wait_s(sound, "I like it here.", "en", stop=0.6, complete=0.2) for sound in (0.8, 0.6, 0.4, 0.2)]
+    assert doubts == sorted(doubts)
+    assert 0.65 <= doubts[0] < doubts[2] < 1.7
 
 
 def test_a_text_without_a_full_stop_or_without_words_is_not_likely_the_end() -> None:

@@ -288,12 +288,16 @@ class Whisper:
         # The score is the mean over the tokens without the end mark, which was scored too.
         logprob = result.scores[0] * len(ids) / (len(ids) + 1)
         most = min(limit, _TEXT_CONTEXT // 2 - 1)
-        text, stop = tokenizer.decode(ids).strip(), self._stop(ids, result.logits[0], tokenizer)
-        return _Heard(text, logprob, result.no_speech_prob, len(ids) >= most, tuple(ids), stop)
+        text, cut = tokenizer.decode(ids).strip(), len(ids) >= most
+        said = ids
+        if cut and (once := one_round(text)):
+            said = next((ids[:n] for n in range(len(ids)) if tokenizer.decode(ids[:n]).strip() == once), ids)
+        stop = self._stop(said, result.logits[0], tokenizer)
+        return _Heard(text, logprob, result.no_speech_prob, cut, tuple(ids), stop)
 
     @staticmethod
     def _stop(ids: list[int], logits: list[ctranslate2.StorageView], tokenizer: Tokenizer) -> float:
-        """The probability of a full stop as the last token, whether or not it was written."""
+        """The probability of a full stop as the last of these tokens, whether or not it was written."""
         stops = [token[0] for mark in FULL_STOPS if len(token := tokenizer.encode(mark)) == 1]
         at = len(ids) - 1 if ids and ids[-1] in stops else len(ids)
         if at >= len(logits):
