@@ -50,8 +50,8 @@ SHORT_WORDS = 2
 SHORT_STOP, WORD_STOP = 0.6, 0.8
 """what its full stop counts for at least, and that of a single word: of "Hello." no recogniser is sure"""
 WHOLE, WHOLE_DOUBT = 0.4, 0.75
-"""the language model's probability from which a sentence may be the end however the voice hangs, and how likely that is: 0
-as much as what is sure, 1 as what is doubtful"""
+"""the language model's probability from which a sentence may be the end however the voice hangs; and how likely it is
+then, from 0, as what is nearly sure, to 1, as what is doubtful"""
 FINISHED = 0.35
 """the language model's probability from which its word counts for more than a table of last words"""
 HOPELESS = 0.03
