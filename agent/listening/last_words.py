@@ -81,12 +81,18 @@ def unfinished(text: str, language: str) -> bool:
 def dictated(text: str, language: str) -> bool:
     """Whether a number or a name is being spelled, or things are being listed: the next part may follow.
 
-    True for "555-01", "4, 2", "M-E", "My number is 42", "First, we eat"; not for "25", "in 1945", "It is 5 miles".
+    True for "555-01", "4, 2", "M-E", "My number is 42", "First, we eat", "No, no, no."; not for "25", "in 1945", "It is 5
+    miles".
     """
     text = text.strip()
     if text.endswith(("?", "？")):
         return False
-    if _opened(text, language) or _SPELLING.search(text) or (language == "en" and _begun(text)):
+    if (
+        _again_and_again(text)
+        or _opened(text, language)
+        or _SPELLING.search(text)
+        or (language == "en" and _begun(text))
+    ):
         return True
     run: list[str] = []
     for piece in reversed([piece for piece in re.split(r"[\s,.\-–!]+", text) if piece]):
@@ -100,6 +106,13 @@ def dictated(text: str, language: str) -> bool:
         return False
     alone = joined == text.rstrip(".!,")
     return len(joined) > 2 or not joined.isdigit() or (alone and len(joined) == 1) or bool(_ANNOUNCED.search(text))
+
+
+def _again_and_again(text: str) -> bool:
+    """Whether it is one word three times or more: who says that has more to say, or counts in words that the recogniser
+    took for others."""
+    said = [word.strip(",.!-").lower() for word in text.split()]
+    return len(said) > 2 and len(set(said)) == 1
 
 
 def _opened(text: str, language: str) -> bool:

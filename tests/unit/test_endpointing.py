@@ -85,7 +85,10 @@ def test_a_language_without_a_table_is_judged_by_its_sound() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Call me at 555.", "5, 5", "917-30", "My name is spelled M-E.", "My number is 42.", "The booking is 7k, Q2", "8"],
+    [
+        *("Call me at 555.", "5, 5", "917-30", "My name is spelled M-E.", "My number is 42.", "The booking is 7k, Q2"),
+        *("8", "No, no, no.", "Bye, bye, bye."),
+    ],
 )
 def test_a_number_that_is_being_spelled_is_given_time(text: str) -> None:
     assert dictated(text, "en")
@@ -98,6 +101,11 @@ def test_a_number_that_is_being_spelled_is_given_time(text: str) -> None:
 )
 def test_an_ordinary_number_is_no_spelling(text: str) -> None:
     assert not dictated(text, "en")
+
+
+def test_what_is_said_twice_may_be_all() -> None:
+    assert not dictated("Bye, bye.", "en")
+    assert not dictated("No, no, not that.", "en")
 
 
 def test_a_list_ends_with_and() -> None:
