@@ -81,8 +81,8 @@ def unfinished(text: str, language: str) -> bool:
 def dictated(text: str, language: str) -> bool:
     """Whether a number or a name is being spelled, or things are being listed: the next part may follow.
 
-    True for "555-01", "4, 2", "M-E", "My number is 42", "First, we eat", "No, no, no."; not for "25", "in 1945", "It is 5
-    miles".
+    True for "555-01", "4, 2", "M-E", "My number is 42", "First, we eat", "No, no, no."; not for "25", "in 1945", "It
+    is 5 miles".
     """
     text = text.strip()
     if text.endswith(("?", "？")):
