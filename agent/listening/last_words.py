@@ -14,7 +14,7 @@ HANGING = (",", "...", "…", "-", "–", "—", ":", ";", "、", "，")
 FULL_STOPS = (".", "?", "!", "。", "？", "！")
 
 _ALWAYS = {
-    "en": "a an the my your our their its and or but because if than that which whose while i'm it's um uh er hmm",
+    "en": "a an the my your our their its and or but because if than which whose while i'm it's um uh er hmm",
     "de": "der die das den dem des ein eine einen einem einer mein meine dein deine unser ihre und oder aber weil wenn "
     "dass ob von für zu zum zur im am bei äh ähm",
     "fr": "le la les l un une des du de et ou mais que qui parce si mon ma mes ton ta tes son sa ses au aux euh",
@@ -22,7 +22,7 @@ _ALWAYS = {
     "pt": "o a os as um uma uns umas de do da dos das e ou mas que porque se meu minha seu sua em no na com por para",
 }
 _BUT_IN_QUESTIONS = {
-    "en": "of to with from for at by as into is are was were",
+    "en": "of to with from for at by as into is are was were that",
     "de": "mit auf an in ist sind war",
     "fr": "à en dans pour avec sur est sont a",
     "es": "a es son",

@@ -75,6 +75,8 @@ def test_of_a_single_word_no_recogniser_is_sure() -> None:
 def test_a_question_may_end_in_a_preposition() -> None:
     assert not unfinished("Where does it come from?", "en")
     assert unfinished("It comes from", "en")
+    assert not unfinished("Can you repeat that?", "en")
+    assert unfinished("Research has shown that", "en")
 
 
 def test_a_language_without_a_table_is_judged_by_its_sound() -> None:
