@@ -76,7 +76,7 @@ bench: $(STAMPS)/dev models
 	@$(BIN)/python -m bench.capacity
 	@$(BIN)/python -m bench.soak --calls 100 --hours 0.2
 	@$(BIN)/python -m bench.flood
-	@$(BIN)/python -m bench.asr_wer
+	@$(BIN)/python -m bench.asr_wer --model whisper-tiny.en
 
 web:
 	@cd web && npm ci --no-audit --no-fund && npm run build

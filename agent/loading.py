@@ -119,7 +119,7 @@ class Loader:
             return None
 
     async def _warm_reader(self, reader: LanguageModel) -> None:
-        """Calls do not wait for a judge that can not start: it is one witness of three."""
+        """Calls do not wait for a judge that can not start: it is one witness of four."""
         try:
             await reader.warm([Message("system", self._settings.agent.instructions)])
         except EngineError as error:

@@ -97,7 +97,7 @@ async def serve(task: Task) -> None:
             if ready.done():
                 _tell({"ready": True})
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            app[CALLS].closing = True
+            app[CALLS].close()
             if stopping.done() and not running.done():
                 await worker.leave()
             for waiting in (running, ready, stopping):

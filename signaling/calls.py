@@ -43,8 +43,6 @@ class Calls:
         self._worker = worker
         self._lines = lines
         self._inside = inside
-        self.closing = False
-        """no new calls: the server is about to stop"""
         self._ice: dict[str, IceSession] = {}
         """of each call, by its id"""
         self._one_over = asyncio.Event()
@@ -62,6 +60,10 @@ class Calls:
         app.router.add_delete(CALLS_PATH + "/{call_id}", self.end)
         app.router.add_post(CALLS_PATH + "/{call_id}/hangup", self.end)
 
+    def close(self) -> None:
+        """Take no more calls, of whatever kind."""
+        self._lines.closing = True
+
     async def create(self, request: web.Request) -> web.Response:
         """Answer an offer, raw or as the part ``sdp`` of a form."""
         offer, session = await _offer(request)
@@ -74,8 +76,6 @@ class Calls:
         :param session: settings that came with the offer; a JSON object.
         :raises SignalingError: if there is no line free, or the worker refuses the offer.
         """
-        if self.closing:
-            raise SignalingError(503, "The server is about to stop; try another, or later.", code="server_closing")
         grant = request[GRANT]
         call_id = request.headers.get(CALL_ID, "") if self._inside else f"rtc_{secrets.token_hex(12)}"
         most_s = float(request.headers.get(MOST_S, "0")) if self._inside else 60 * grant.most_minutes

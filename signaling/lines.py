@@ -32,6 +32,8 @@ class Lines:
     def __init__(self, most: Most) -> None:
         self._most = most
         self._calls: dict[str, Origin] = {}
+        self.closing = False
+        """no more calls: the server is about to stop"""
 
     def __len__(self) -> int:
         """Calls, from their offer on."""
@@ -40,8 +42,11 @@ class Lines:
     def begin(self, call_id: str, origin: Origin) -> None:
         """An offer has come.
 
-        :raises SignalingError: 503 if all lines are busy, 429 if this key or address has as many as it may.
+        :raises SignalingError: 503 if all lines are busy, or no more calls are taken; 429 if this key or
+            address has as many as it may.
         """
+        if self.closing:
+            raise SignalingError(503, "The server is about to stop; try another, or later.", code="server_closing")
         taken = self._calls.values()
         if len(taken) >= self._most.server:
             raise SignalingError(503, f"All {self._most.server} lines are busy; try again later.", code="server_full")

@@ -254,7 +254,7 @@ async def _until(stop: _Stop, worker: Worker | Processes, calls: Calls, url: str
         if ready.done():
             _say(f"Ready after {loop.time() - began:.1f} s. Open {url} and press the button. Ctrl-C ends.")
         await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
-        calls.closing = True
+        calls.close()
         if not running.done():
             leaving = asyncio.ensure_future(_leave(worker, calls, drain_s if stop.patient else 0.0))
             await asyncio.wait({running, insisted, leaving}, return_when=asyncio.FIRST_COMPLETED)

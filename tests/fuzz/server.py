@@ -47,6 +47,7 @@ class Room:
         extensions: bool,
         session: Mapping[str, Any],
         most_s: float,
+        tools: object,
     ) -> None:
         self.call_id = call_id
         self._line = connection if isinstance(connection, SocketLine) else CallLine(connection)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from typing import Any
 
+import aiohttp
 import pytest
 
 from agent.caller import Caller
@@ -33,6 +35,15 @@ async def farewell(caller: Caller, ears: Recognizer) -> str:
     return (await asyncio.to_thread(transcribed, ears, caller.ear.sound())).lower()
 
 
+async def over_a_websocket(url: str) -> tuple[dict[str, Any], int | None]:
+    """What a WebSocket is told that is not taken, and the code that it is closed with."""
+    address = url.replace("http", "ws", 1) + "/v1/realtime?model=gpt-realtime"
+    async with aiohttp.ClientSession() as http, http.ws_connect(address) as socket:
+        told: dict[str, Any] = await socket.receive_json(timeout=5.0)
+        await socket.receive(timeout=5.0)
+        return told, socket.close_code
+
+
 @pytest.mark.parametrize("limit", ["longest_s", "idle_s"])
 async def test_a_call_at_its_limit_ends_with_a_goodbye(ears: Recognizer, limit: str) -> None:
     async with serving(await asyncio.to_thread(load, None, llm={"model": "smollm2"}, limits={limit: 2.0})) as (
@@ -52,6 +63,8 @@ async def test_a_server_that_is_told_to_stop_says_goodbye_and_takes_no_more_call
             with pytest.raises(SignalingError, match="about to stop"):
                 async with Caller(server.url):
                     pass
+            refused, code = await over_a_websocket(server.url)
+            assert (refused["error"]["code"], code) == ("server_closing", 1013)
             assert "goodbye" in await farewell(caller, ears)
         assert await server.exited() == 0
 
