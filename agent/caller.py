@@ -19,6 +19,7 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtp import RtpPacket
 
+from agent import certificate
 from agent.audio import I16, TICK_S, TICK_SAMPLES, WIRE_RATE, dbfs
 from agent.errors import SignalingError, TransportError
 from agent.transports.aiortc_private import cut_off, drop_line, send_through, tap_packets
@@ -183,6 +184,8 @@ class Caller:
                         raise SignalingError(response.status, _message(text))
                     self.location = self._before or urljoin(self._url, response.headers["Location"])
                     return text
+            except aiohttp.ClientSSLError as error:
+                raise TransportError(_untrusted(self._url, error)) from error
             except aiohttp.ClientConnectionError as error:
                 raise TransportError(
                     f"there is no server at {self._url} ({error}); start it with `make run`"
@@ -389,6 +392,17 @@ def loud_end(pcm: I16) -> int:
 def trimmed(pcm: I16) -> I16:
     """A recording up to its last loud 10 ms."""
     return pcm[: loud_end(pcm)]
+
+
+def _untrusted(url: str, error: aiohttp.ClientSSLError) -> str:
+    """What to do where TLS fails: either end may be at fault, but most often the certificate is the server's own."""
+    if not isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"TLS fails with {url} ({error}); is it http://…?"
+    return (
+        f"the certificate of {url} is not known here ({error.certificate_error}); if it is of --self-signed: "
+        f"SSL_CERT_FILE={certificate.own() / certificate.CERTIFICATE} antiphon call … (a copy of that file, if the "
+        "server is another machine)"
+    )
 
 
 def _message(body: str) -> str:

@@ -19,9 +19,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from agent.engines.catalogue import home
+
 DAYS = 397
 """the longest that browsers accept"""
 RENEW_DAYS = 30
+CERTIFICATE, KEY = "certificate.pem", "key.pem"
+
+
+def own() -> Path:
+    """The folder of this machine's certificate."""
+    return home() / "tls"
 
 
 def self_signed(folder: Path, hosts: Sequence[str]) -> tuple[Path, Path]:
@@ -29,7 +37,7 @@ def self_signed(folder: Path, hosts: Sequence[str]) -> tuple[Path, Path]:
 
     :param hosts: names beside localhost, this machine's and its addresses.
     """
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    certificate, key = folder / CERTIFICATE, folder / KEY
     names = _names(hosts)
     if not _lasts(certificate, key, names):
         _make(certificate, key, names)

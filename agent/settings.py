@@ -5,6 +5,7 @@ Every duration has its unit in its name. `antiphon doctor` prints what is in for
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from agent import misspelt
 from agent.errors import ConfigError
 
 INSTRUCTIONS = (
@@ -340,7 +342,7 @@ def load(config: Path | None = None, **flags: dict[str, Any]) -> Settings:
             raise ConfigError(f"there is no settings file {config}; give --config an existing TOML file")
         chosen = type("Settings", (Settings,), {"model_config": {**Settings.model_config, "toml_file": config}})
     try:
-        return chosen(**flags)  # type: ignore[arg-type]
+        settings = chosen(**flags)  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
@@ -348,3 +350,14 @@ def load(config: Path | None = None, **flags: dict[str, Any]) -> Settings:
         raise ConfigError(f"settings: {wrong} (see docs/settings.md for the keys)") from error
     except ValueError as error:
         raise ConfigError(f"settings: {error}") from error
+    _refuse_misspelt(settings)
+    return settings
+
+
+def _refuse_misspelt(settings: Settings) -> None:
+    wrong = list(misspelt.sections(os.environ, str(settings.model_config["env_prefix"]), Settings.model_fields))
+    for name, section in settings:
+        if isinstance(section, EngineSettings):
+            wrong += misspelt.tables(name, section.__pydantic_extra__ or ())
+    if wrong:
+        raise ConfigError(f"settings: {'; '.join(wrong)} (see docs/settings.md for the keys)")

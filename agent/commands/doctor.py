@@ -6,13 +6,15 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agent.errors import AntiphonError
 from agent.settings import Settings, load
+
+LANGUAGE_MODEL = "language model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
-    checks: list[tuple[str, Callable[[Settings], str]]] = [("models", _models), ("language model", _language_model)]
-    for name, check in checks:
+    engines = list(_engines(settings))
+    yield from engines
+    if all(finding.name != LANGUAGE_MODEL for finding in engines):
         try:
-            yield Finding(name, check(settings))
+            yield Finding(LANGUAGE_MODEL, _language_model(settings))
         except AntiphonError as error:
-            yield Finding(name, str(error), good=False)
+            yield Finding(LANGUAGE_MODEL, str(error), good=False)
     if settings.tools.functions or settings.tools.mcp:
         yield from tools(settings)
     from agent.commands.connectivity import findings
@@ -76,7 +79,8 @@ def tools(settings: Settings) -> Iterator[Finding]:
         return
     toolbox.close()
     if not settings.llm.url:
-        yield Finding("tools", "the embedded language models call none; name a server's with --llm-url", good=False)
+        fix = "set llm.url (doctor does not see the flags of serve)"
+        yield Finding("tools", f"the embedded language models call none; {fix}", good=False)
     if toolbox.tools:
         yield Finding("tools", ", ".join(tool.name for tool in toolbox.tools))
     if settings.tools.mcp:
@@ -101,21 +105,19 @@ def _masked(table: Any) -> Any:
     return {key: "**********" if key == "api_key" and value else _masked(value) for key, value in table.items()}
 
 
-def _models(settings: Settings) -> str:
-    from agent.engines.asr.by_language import ENGLISH, MULTILINGUAL
-    from agent.engines.catalogue import Catalogue
-    from agent.engines.local import AUTO
+def _engines(settings: Settings) -> Iterator[Finding]:
+    """The models that the engines work with, and each engine that could not be loaded."""
+    from agent.commands.engines_chosen import chosen, models
 
-    catalogue = Catalogue.load()
-    ears = [ENGLISH, MULTILINGUAL] if settings.asr.model == AUTO else [settings.asr.model]
-    if settings.asr.engine != "whisper":
-        ears = []
-    needed = ["silero-vad", *ears] + ([] if settings.llm.url else ["smollm2"])
-    if settings.turn.detector == "smart-turn":
-        needed.append("smart-turn-v3.2")
-    for model in needed:
-        catalogue.folder(model)
-    return ", ".join(needed)
+    here: list[str] = []
+    wrong: list[Finding] = []
+    for group, name, options in chosen(settings):
+        try:
+            here += models(group, name, options)
+        except AntiphonError as error:
+            wrong.append(Finding(LANGUAGE_MODEL if group == "llm" else f"{group} engine", str(error), good=False))
+    yield Finding("models", ", ".join(here) or "none is needed here")
+    yield from wrong
 
 
 def _language_model(settings: Settings) -> str:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.commands.address import address, to_open
 from agent.engines.threads import leave_hung_threads
 from agent.errors import ConfigError
 from agent.private_log import log_to_stderr
@@ -74,14 +75,13 @@ def _self_signed(hosts: list[str]) -> dict[str, str]:
 
     :raises ConfigError: if it can not be written.
     """
-    from agent.certificate import self_signed
-    from agent.engines.catalogue import home
+    from agent.certificate import own, self_signed
 
     try:
-        certificate, key = self_signed(home() / "tls", hosts)
+        certificate, key = self_signed(own(), hosts)
     except OSError as error:
         raise ConfigError(
-            f"the certificate can not be written to {home() / 'tls'} ({error.strerror}): free some space, set "
+            f"the certificate can not be written to {own()} ({error.strerror}): free some space, set "
             "ANTIPHON_HOME to another folder, or give server.certificate and server.private_key"
         ) from error
     return {"certificate": str(certificate), "private_key": str(key)}
@@ -153,7 +153,9 @@ async def serve(settings: Settings, make: Callable[[], Worker | Processes]) -> N
     await runner.setup()
     try:
         await _listen(runner, settings, tls)
-        await _until(stop, worker, app[CALLS], _url(runner, settings), settings.limits.drain_s)
+        url = address(settings, runner.addresses[0][1])
+        _say(f"Antiphon is starting at {url}")
+        await _until(stop, worker, app[CALLS], to_open(settings, url), settings.limits.drain_s)
     finally:
         await runner.cleanup()
 
@@ -233,17 +235,13 @@ async def _listen(runner: web.AppRunner, settings: Settings, tls: ssl.SSLContext
         ) from error
 
 
-def _url(runner: web.AppRunner, settings: Settings) -> str:
-    port = runner.addresses[0][1]
-    host = "localhost" if settings.server.host == "127.0.0.1" else settings.server.host
-    return f"{'https' if settings.server.certificate else 'http'}://{host}:{port}/"
+async def _until(stop: _Stop, worker: Worker | Processes, calls: Calls, page: str, drain_s: float) -> None:
+    """Run the worker until it is told to stop, or fails; calls in progress end with a goodbye.
 
-
-async def _until(stop: _Stop, worker: Worker | Processes, calls: Calls, url: str, drain_s: float) -> None:
-    """Run the worker until it is told to stop, or fails; calls in progress end with a goodbye."""
+    :param page: what a person is told to open.
+    """
     loop = asyncio.get_running_loop()
     began = loop.time()
-    _say(f"Antiphon is starting at {url}")
     running = asyncio.ensure_future(worker.run())
     asked = asyncio.ensure_future(stop.asked.wait())
     insisted = asyncio.ensure_future(stop.insisted.wait())
@@ -252,7 +250,7 @@ async def _until(stop: _Stop, worker: Worker | Processes, calls: Calls, url: str
     try:
         await asyncio.wait({running, asked, ready}, return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
-            _say(f"Ready after {loop.time() - began:.1f} s. Open {url} and press the button. Ctrl-C ends.")
+            _say(f"Ready after {loop.time() - began:.1f} s. Open {page} and press the button. Ctrl-C ends.")
         await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
         calls.close()
         if not running.done():

@@ -33,7 +33,7 @@ def engine(group: str, name: str) -> Callable[..., Any]:
     found = entry_points(group=_full(group), name=name)
     if not found:
         raise ConfigError(
-            f"there is no {group} engine {name!r}; {_listed(name, names(group))}, and packages can bring others"
+            f"there is no {group} engine {name!r}; {listed(name, names(group))}, and packages can bring others"
         )
     entry = next(iter(found))
     try:
@@ -51,21 +51,30 @@ def load(group: str, name: str, settings: Mapping[str, object], *, threads: int 
     :param threads: its share of the cores, used if it takes ``threads`` and the settings do not say.
     :raises ConfigError: if there is no such engine, or a setting is unknown, missing or of the wrong type.
     """
+    make, arguments = checked(group, name, settings)
+    if threads is not None and "threads" in inspect.signature(make).parameters:
+        arguments.setdefault("threads", threads)
+    return make(**arguments)
+
+
+def checked(group: str, name: str, settings: Mapping[str, object]) -> tuple[Callable[..., object], dict[str, object]]:
+    """An engine's class and the arguments that its settings are, not yet brought together.
+
+    :raises ConfigError: as `load`.
+    """
     make = engine(group, name)
     where = f"[{group}.{name}]"
     takes = inspect.signature(make).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
         for key in settings:
             if key not in takes:
-                raise ConfigError(f"{where} has no setting {key!r}; {_listed(key, takes)}")
+                raise ConfigError(f"{where} has no setting {key!r}; {listed(key, takes)}")
     for key, parameter in takes.items():
         required = parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
         if required and key not in settings:
             raise ConfigError(f"{where} needs the setting {key!r}; add it, or choose another {group} engine")
-    arguments = {key: _checked(f"{where} {key}", value, _types(make).get(key)) for key, value in settings.items()}
-    if threads is not None and "threads" in takes:
-        arguments.setdefault("threads", threads)
-    return make(**arguments)
+    types = _types(make)
+    return make, {key: _converted(f"{where} {key}", value, types.get(key)) for key, value in settings.items()}
 
 
 def _full(group: str) -> str:
@@ -76,7 +85,7 @@ def _types(make: Callable[..., Any]) -> dict[str, Any]:
     return get_type_hints(make.__init__ if inspect.isclass(make) else make)
 
 
-def _checked(where: str, value: object, kind: Any) -> object:
+def _converted(where: str, value: object, kind: Any) -> object:
     """The value as its annotation says, converted where that is safe ("2" to 2)."""
     if kind is None:
         return value
@@ -86,7 +95,8 @@ def _checked(where: str, value: object, kind: Any) -> object:
         raise ConfigError(f"{where} = {value!r}: {error.errors()[0]['msg']}; correct it") from error
 
 
-def _listed(wrong: str, known: Iterable[str]) -> str:
+def listed(wrong: str, known: Iterable[str]) -> str:
+    """What a message says of a name that is none of the known: the nearest of them, and all."""
     near = difflib.get_close_matches(wrong, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}there are: {', '.join(sorted(known)) or 'none'}"

@@ -40,7 +40,7 @@ def test_tools_that_work_are_named_and_one_that_does_not_is_said_with_the_fix(do
     assert f"ok    mcp {sys.executable}: where_is, orders_cancel" in said
     assert "FAIL  mcp /nowhere/a-server: its program can not be started" in said
     assert "correct the command in tools.mcp" in said
-    assert "FAIL  tools: the embedded language models call none" in said
+    assert "FAIL  tools: the embedded language models call none; set llm.url" in said
 
 
 @pytest.fixture(scope="module")

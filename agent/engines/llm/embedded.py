@@ -87,7 +87,7 @@ class Embedded:
         temperature: float = 0.0,
         timeout_s: float = 10.0,
     ) -> None:
-        self.model, path = _find(model)
+        self.model, path = find(model)
         self.restarts = 0
         """children that died and were replaced"""
         self._settings = ChildSettings(
@@ -296,7 +296,7 @@ def _chat(url: str, **settings: Any) -> OpenAIChat:
     return OpenAIChat(url=url, **settings)
 
 
-def _find(model: str) -> tuple[str, Path]:
+def find(model: str) -> tuple[str, Path]:
     """The catalogue id (or file name) and the path of a model.
 
     :raises ModelMissing: if it is not on this machine.
