@@ -129,17 +129,26 @@ class Sockets:
 
 
 def is_upgrade(request: web.Request) -> bool:
-    """Whether this request wants to become a WebSocket."""
-    return request.headers.get("Upgrade", "").lower() == "websocket"
+    """Whether this request wants to become a WebSocket, and can."""
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        return False
+    try:
+        return _socket().can_prepare(request).ok
+    except UnicodeEncodeError:  # aiohttp quotes a header that is none, and stumbles where that is no text
+        return False
 
 
 async def accepted(request: web.Request) -> web.WebSocketResponse:
     """The request as a WebSocket."""
-    socket = web.WebSocketResponse(
-        protocols=(PROTOCOL,), heartbeat=PING_S, max_msg_size=MESSAGE_BYTES, compress=False, autoping=False
-    )
+    socket = _socket()
     await socket.prepare(request)
     return socket
+
+
+def _socket() -> web.WebSocketResponse:
+    return web.WebSocketResponse(
+        protocols=(PROTOCOL,), heartbeat=PING_S, max_msg_size=MESSAGE_BYTES, compress=False, autoping=False
+    )
 
 
 async def refuse(socket: web.WebSocketResponse, error: SignalingError) -> None:
