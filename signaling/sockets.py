@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import secrets
 from contextlib import suppress
@@ -30,6 +31,7 @@ MODELS = re.compile(r"antiphon|gpt-[\w.-]*(realtime|audio)[\w.-]*|")
 """names that clients ask for; all of them are us"""
 UNAUTHORISED, INVALID, BUSY = 3000, 4000, 1013
 """closing codes: OpenAI's two, and RFC 6455's registry for one that may try again"""
+logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)  # its warning quotes the protocols, a key among them
 
 
 class AiohttpSocket:

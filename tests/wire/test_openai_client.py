@@ -85,6 +85,17 @@ async def test_a_key_among_the_subprotocols_opens_a_session(server: tuple[str, W
             assert (await socket.receive_json())["type"] == "session.created"
 
 
+async def test_a_key_among_unknown_subprotocols_is_not_logged(
+    server: tuple[str, Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    token = Tokens([KEY]).issue()[0]
+    address = f"{server[0]}/v1/realtime?model=gpt-realtime"
+    async with aiohttp.ClientSession() as http:
+        async with http.ws_connect(address, protocols=(f"openai-insecure-api-key.{token}",)) as socket:
+            assert (await socket.receive_json())["type"] == "session.created"
+    assert token not in caplog.text
+
+
 async def test_a_call_with_a_session_is_made_and_hung_up(server: tuple[str, Worker], openai: AsyncOpenAI) -> None:
     """The offer and the session as parts of a form, each with its type, as this client sends them."""
     pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
