@@ -299,6 +299,9 @@ class Worker:
             self._forget(room.call_id)
             self._one_over.set()
             self.ended(room.call_id)
-            # A call leaves rings behind, exceptions and the frames they came through, and these hold buffers and the
-            # threads of FFmpeg's filters. What is not frozen is small: this takes 1 to 3 ms.
-            gc.collect()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """A call leaves rings behind, exceptions and the frames they came through, and these hold buffers and the
+        threads of FFmpeg's filters. What is not frozen is small: this takes 1 to 3 ms."""
+        gc.collect()

@@ -9,17 +9,15 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 from aiohttp import web
 
 from agent import worker
 from agent.history import History
+from agent.realtime.requests import json_object
 from agent.realtime.session import Session
 from agent.settings import Settings
-from agent.transports.line import CallLine
-from agent.transports.p2p import PeerConnection
-from agent.transports.socket import SocketLine
+from agent.transports.base import Connection
 from signaling.app import Access, create_app
 from signaling.runner import Runner
 from tests.sessions import no_constant, nobody
@@ -39,18 +37,14 @@ class Room:
     def __init__(
         self,
         call_id: str,
-        connection: PeerConnection | SocketLine,
-        models: object,
+        line: Connection,
         settings: Settings,
-        metrics: object,
         *,
         extensions: bool,
         session: Mapping[str, Any],
-        most_s: float,
-        tools: object,
     ) -> None:
         self.call_id = call_id
-        self._line = connection if isinstance(connection, SocketLine) else CallLine(connection)
+        self._line = line
         self._session = Session(self._line, History(""), settings, lambda _: True, extensions=extensions, given=session)
         self.hang_up = self._line.hang_up
 
@@ -75,9 +69,20 @@ class Room:
         async for _ in self._session.microphone.chunks():
             pass
 
-    async def rejoin(self, connection: PeerConnection) -> None:
-        """Another line for nobody."""
-        await connection.close("over")
+    async def greet_again(self) -> None:
+        """Nobody is back."""
+
+
+class Exchange(worker.Worker):
+    """A worker whose calls nobody answers."""
+
+    def _room(self, call_id: str, line: Connection, extensions: bool, session: str, most_s: float) -> Any:
+        room: Any = Room(call_id, line, self.settings, extensions=extensions, session=json_object(session))
+        self._rooms[call_id] = room
+        return room
+
+    def _sweep(self) -> None:
+        """It is quick where what was loaded is frozen: not among tests."""
 
 
 @asynccontextmanager
@@ -92,21 +97,19 @@ async def serving(*, keys: bool) -> AsyncIterator[int]:
 @asynccontextmanager
 async def running(*, keys: bool, settings: Settings = SETTINGS) -> AsyncIterator[Runner]:
     """A server that listens nowhere yet."""
-    theirs = worker.Worker(settings)
+    theirs = Exchange(settings)
     access = Access(keys=[KEY], origins=[FRIEND]) if keys else Access(origins=[FRIEND])
     runner = Runner(create_app(theirs, access), access_log=None, shutdown_timeout=0.2, max_field_size=32768)
-    # Behind each call the worker collects garbage, which is quick where what was loaded is frozen: not among tests.
-    with patch.object(worker, "Room", Room), patch.object(worker, "gc"):
-        async with asyncio.TaskGroup() as theirs._group:
-            theirs._models, theirs._loader = object(), SimpleNamespace(waiting={})  # type: ignore[assignment]
-            theirs.ready.set()
-            await runner.setup()
-            try:
-                yield runner
-            finally:
-                for call_id in list(theirs._rooms):
-                    await theirs.hang_up(call_id)
-                await runner.cleanup()
+    async with asyncio.TaskGroup() as theirs._group:
+        theirs._models, theirs._loader = object(), SimpleNamespace(waiting={})  # type: ignore[assignment]
+        theirs.ready.set()
+        await runner.setup()
+        try:
+            yield runner
+        finally:
+            for call_id in list(theirs._rooms):
+                await theirs.hang_up(call_id)
+            await runner.cleanup()
 
 
 @dataclass(frozen=True, slots=True)
