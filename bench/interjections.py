@@ -24,6 +24,8 @@ BEHIND_DB = (15.0, 20.0)
 BACKGROUND_S = 2.5
 SNR_DB = 10.0
 """of an interruption said in noise"""
+ONSET_DB = 14.0
+"""below the speech's level: what is softer before an interruption is a breath, which nobody takes for one"""
 ECHO_MS = 150
 """how late our own voice comes back from a loudspeaker: playout, air, the microphone's buffer, the way back"""
 ECHO_DB = -20.0
@@ -173,7 +175,11 @@ def _trim(pcm: I16) -> I16:
 def _recordings() -> list[tuple[str, I16]]:
     if not (RECORDINGS / "manifest.jsonl").is_file():
         return [(f"{text} (spoken)", levelled(_trim(spoken(text).pcm))) for text in SENTENCES]
-    return [(file, levelled(_trim(read_audio(RECORDINGS / file, WIRE_RATE)))) for file in RECORDED_OVER]
+    return [(file, levelled(_from_onset(read_audio(RECORDINGS / file, WIRE_RATE)))) for file in RECORDED_OVER]
+
+
+def _from_onset(pcm: I16) -> I16:
+    return pcm[loud_span(pcm, ONSET_DB)[0] : loud_span(pcm)[1]]
 
 
 def _noise(name: str, seconds: float, from_s: float) -> sounds.F64:

@@ -205,10 +205,13 @@ def levelled(pcm: I16, level_dbfs: float = LEVEL_DBFS) -> I16:
     return louder
 
 
-def loud_span(pcm: I16) -> tuple[int, int]:
-    """Samples at which the first loud 10 ms of int16 (n,) begin and the last end."""
+def loud_span(pcm: I16, range_db: float = RANGE_DB) -> tuple[int, int]:
+    """Samples at which the first loud 10 ms of int16 (n,) begin and the last end.
+
+    :param range_db: how far below the speech's level still is loud.
+    """
     power = _power(pcm, WINDOW)
-    least_db = max(speech_dbfs(pcm, WIRE_RATE) - RANGE_DB, _db(float(np.percentile(power, 5))) + ABOVE_ROOM_DB)
+    least_db = max(speech_dbfs(pcm, WIRE_RATE) - range_db, _db(float(np.percentile(power, 5))) + ABOVE_ROOM_DB)
     loud = np.flatnonzero(power > 10 ** (least_db / 10))
     return int(loud[0]) * WINDOW, (int(loud[-1]) + 1) * WINDOW
 
