@@ -11,11 +11,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import settings
 
 from agent.transports.aiortc_private import gather_only
 
 SETTLE_S = 3.0
 """How long threads that were told to end may take."""
+
+settings.register_profile("antiphon", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("antiphon")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
