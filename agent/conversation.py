@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 from agent.asked import USUAL, Asked
 from agent.audio import WIRE_RATE
-from agent.engines.protocols import Call, CallDelta, Ending, LanguageModel, Message
-from agent.errors import EngineError
+from agent.engines.protocols import LanguageModel, Message
 from agent.events import (
     Action,
     CloseTurn,
@@ -36,7 +34,6 @@ from agent.events import (
     ReplyFailed,
     ReplyGoesOn,
     ReplyStarved,
-    ReplyWorks,
     Respond,
     Resume,
     SayPhrase,
@@ -49,14 +46,14 @@ from agent.events import (
 from agent.history import Entry, History, new_id
 from agent.machine import Machine, Phase
 from agent.metrics import Metrics, Timeline
-from agent.observer import UNKNOWN, Made, Observer
+from agent.observer import Observer
 from agent.overlap import is_echo
-from agent.speaking.clauses import Clause
-from agent.speaking.playout import Heard, Playout, PlayoutClosed, PlayoutWriter
-from agent.speaking.reply import Part, canned, say, think
+from agent.reply import Manners, Reply, Stage
+from agent.speaking.pipeline import Part, canned, think
+from agent.speaking.playout import Heard, Playout, PlayoutWriter
 from agent.speaking.voice import Voice
-from agent.tools.toolbox import Result, Toolbox
-from agent.tools.work import Ahead, Work
+from agent.tools.toolbox import Toolbox
+from agent.tools.work import Ahead
 
 log = logging.getLogger(__name__)
 
@@ -68,66 +65,6 @@ TRUNCATABLE = 8
 """Answers of which a client may still say how much it has played."""
 ECHO_CHARS = 160
 """of what was played last, in which our own echo is looked for: some 10 s of speech"""
-REMEMBERED = frozenset({Phrase.GREETING})
-"""Phrases that enter the history; a model that reads an apology there repeats it."""
-
-
-@dataclass(slots=True)
-class Reply:
-    """The reply in progress."""
-
-    number: int
-    item_id: str
-    timeline: Timeline
-    work: Work
-    """what it has the server's tools do"""
-    after: str = ""
-    """id of the history's newest entry when it began; what is typed into it comes behind it"""
-    task: asyncio.Task[None] | None = None
-    asked: Asked = USUAL
-    ours: frozenset[str] = frozenset()
-    """names of the tools that the server runs for it"""
-    round: int = 0
-    """of calls of the server's tools, that came before it"""
-    working: bool = False
-    """tools are at work for it"""
-    filled: bool = False
-    """what it says is no answer, but bridges the work of a tool"""
-    draft: bool = False
-    """nobody knows of it yet"""
-    told: list[str | CallDelta | Call] = field(default_factory=list)
-    """texts of the clauses so far, and then what it calls"""
-    calls: dict[str, str] = field(default_factory=dict)
-    """the item of each call of the client's that was told"""
-    ending: Ending = UNKNOWN
-    released: asyncio.Event = field(default_factory=asyncio.Event)
-    """it is no draft any more"""
-    written: bool = False
-    phrase: Phrase | None = None
-    """what it says, if it is no answer"""
-    progress: tuple[int, int, bool] = (0, 0, False)
-    """clauses told, samples played, first token seen: where it was when it last moved"""
-    moved_at: float = 0.0
-    """`loop.time()` at which it last moved"""
-    writer: PlayoutWriter | None = None
-    """what it is spoken through; knows which words are where"""
-    truncated: Heard | None = None
-    """what the client says that it has played of it, if it stopped it"""
-
-    @property
-    def text(self) -> str:
-        """All that was told to be said."""
-        return "".join(piece for piece in self.told if isinstance(piece, str))
-
-    @property
-    def goes_on(self) -> bool:
-        """The server's tools have what it still needs. Where the client has some of it, the client says when."""
-        return self.work.wanted and not self.calls
-
-    @property
-    def made(self) -> Made:
-        """What it came to so far."""
-        return Made(self.ending, self.writer.written if self.writer is not None and self.asked.spoken else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +81,6 @@ class Line:
     """the probability that what was said in this pause's turn is a complete message"""
     delay_s: Callable[[], float]
     """s from playout to the ear, estimated"""
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """What a conversation says and bears beside answering."""
-
-    phrases: Mapping[Phrase, str]
-    stuck_s: float
-    """without progress for so long a reply is given up"""
-    filler_s: float = 0.8
-    """a tool that takes longer is bridged with a word"""
 
 
 class Conversation:
@@ -186,6 +112,7 @@ class Conversation:
         self._observer = observer
         self._metrics = metrics
         self._tools = tools or Toolbox()
+        self._stage = Stage(self.post, history, observer, metrics, manners, self._tools)
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX)
         self._reply: Reply | None = None
         self._ahead: Ahead | None = None  # the rest of a reply whose tools have answered
@@ -266,10 +193,8 @@ class Conversation:
             if heard.text != self._captioned:
                 self._captioned = heard.text
                 self._observer.spoken(reply.item_id, heard)
-        progress = (len(reply.told), self.playout.position, reply.timeline.first_delta is not None)
-        if progress != reply.progress or self.machine.phase is Phase.YIELDING or reply.working:
-            reply.progress, reply.moved_at = progress, now
-        elif now - reply.moved_at >= self._manners.stuck_s:
+        still_s = reply.still_s(self.playout.position, now, excused=self.machine.phase is Phase.YIELDING)
+        if still_s >= self._manners.stuck_s:
             self._give_up(reply, now)
         elif self.machine.phase is Phase.SPEAKING and self.playout.starved >= STARVED_TICKS:
             self._metrics.stalls.labels("starved").inc()
@@ -479,45 +404,21 @@ class Conversation:
             self._prefill.cancel()  # nothing is read ahead of the answer itself
         timeline, self._timeline = self._timeline, Timeline()
         self._captioned = ""
+        writer = self.playout.open(lambda: self.post(ReplyAudible(number)), held=now is None)
         reply = self._reply = Reply(
-            number,
-            new_id("item"),
-            timeline,
-            Work(self._tools, self._worked),
-            asked=asked,
-            ours=self._tools.names(asked.scope),
-            round=number_of_round,
-            draft=now is None,
-            phrase=phrase,
+            self._stage, number, timeline, writer, asked, number_of_round, phrase, draft=now is None
         )
-        writer = reply.writer = self.playout.open(lambda: self.post(ReplyAudible(number)), held=reply.draft)
-        reply.task = group.create_task(self._speak(reply, parts(timeline), writer, group), name=f"reply {number}")
+        speaking = reply.speak(parts(timeline), self.voice, group, lambda: self._think_ahead(reply, group))
+        reply.task = group.create_task(speaking, name=f"reply {number}")
         if now is not None:
-            self._announce(reply, now)
-
-    def _announce(self, reply: Reply, now: float) -> None:
-        reply.timeline.endpoint = reply.moved_at = now
-        reply.after = self.history.newest
-        self._metrics.turns.inc()
-        self._observer.reply_started(reply.item_id, spoken=reply.asked.spoken)
+            reply.announce(now)
 
     def _release(self, now: float) -> None:
-        """The draft is the reply: tell what it has told so far, and let it be heard."""
-        reply = self._reply
-        assert reply is not None and reply.draft
-        reply.draft = False
+        """The draft is the reply: it tells what it has told so far, and may be heard."""
+        assert self._reply is not None and self._reply.draft
         self._metrics.drafts.labels("kept").inc()
-        self._announce(reply, now)
-        for piece in reply.told:
-            if isinstance(piece, str):
-                self._observer.told(reply.item_id, piece)
-        self.playout.release()
-        for piece in reply.told:
-            if not isinstance(piece, str):
-                self._call(reply, piece)
-        if reply.written and not reply.goes_on:
-            self._observer.written(reply.item_id, reply.made)
-        reply.released.set()
+        self._reply.announce(now)
+        self._reply.release(self.playout.release)
 
     def _drop(self) -> None:
         self._metrics.drafts.labels("wasted").inc()
@@ -527,117 +428,6 @@ class Conversation:
         known = self._reply.timeline
         self._timeline = Timeline(known.speech_end, known.pause, known.transcript, known.judged)
         self._reply = None
-
-    async def _speak(
-        self, reply: Reply, parts: AsyncGenerator[Part, None], writer: PlayoutWriter, group: asyncio.TaskGroup
-    ) -> None:
-        """The reply's task and its supervisor: a failure becomes an event that the caller hears about."""
-        failure: str | None = None
-        try:
-            if reply.asked.spoken:
-                await say(parts, self.voice, writer, reply.timeline, lambda piece: self._told(reply, piece))
-            else:
-                async with aclosing(parts):
-                    async for part in parts:
-                        self._told(reply, part.text if isinstance(part, Clause) else part)
-            reply.written = True
-            if not reply.draft and not reply.goes_on:
-                self._observer.written(reply.item_id, reply.made)
-            elif reply.draft and any(isinstance(piece, Call) for piece in reply.told):
-                await reply.released.wait()  # there may be nothing to hear of it; and nothing is called before
-            if reply.work.wanted:
-                await self._use_tools(reply, writer, group)
-        except PlayoutClosed:
-            return
-        except EngineError as error:
-            log.error("reply failed reply=%d %s", reply.number, error)
-            failure = str(error)
-        except Exception as error:
-            log.exception("reply failed reply=%d", reply.number)
-            failure = repr(error)
-        try:
-            if not reply.draft or failure is None:
-                await writer.drain()
-        except PlayoutClosed:
-            return
-        if failure is not None:
-            self.post(ReplyFailed(reply.number, failure))
-        else:
-            self.post(ReplyGoesOn(reply.number) if reply.goes_on else ReplyDone(reply.number))
-
-    async def _use_tools(self, reply: Reply, writer: PlayoutWriter, group: asyncio.TaskGroup) -> None:
-        """Run what the reply has called. Speech that is meant stops it, as it stops a voice.
-
-        :raises EngineError: if the model calls again and again.
-        """
-        if reply.round >= self._tools.settings.rounds:
-            raise EngineError(
-                "llm", "reply", f"it has called tools {reply.round} times, and calls again; see tools.rounds"
-            )
-        self.post(ReplyWorks(reply.number))
-        reply.working = True
-        running = group.create_task(reply.work.run(), name=f"tools of reply {reply.number}")
-        try:
-            await asyncio.wait({running}, timeout=self._manners.filler_s)
-            if not running.done() and reply.goes_on and not reply.text.strip():
-                await self._fill(reply, writer)
-            await asyncio.wait({running})
-        finally:
-            running.cancel()
-            reply.working = False
-        if reply.goes_on:
-            self._think_ahead(reply, group)
-            self._observer.written(reply.item_id, reply.made)
-
-    async def _fill(self, reply: Reply, writer: PlayoutWriter) -> None:
-        """A word while a tool takes its time."""
-        text = self._manners.phrases[Phrase.FILLER]
-        if not (text and reply.asked.spoken):
-            return
-        reply.filled = True
-        tell = partial(self._told, reply)
-        try:
-            await say(canned(text, self.voice.language), self.voice, writer, reply.timeline, tell)
-        except EngineError as error:
-            log.warning("a filler could not be said: %s", error)
-
-    def _worked(self, call: Call, result: Result) -> None:
-        """A tool of the server's has answered, or will not any more."""
-        self._metrics.tools.labels(result.fate).inc()
-        entry = Entry(new_id("item"), "tool", result.text, call_id=call.id)
-        self.history.add(entry)
-        if self._tools.settings.shown:
-            self._observer.worked(entry.id, call, result.text)
-
-    def _told(self, reply: Reply, piece: str | CallDelta | Call | Ending) -> None:
-        if isinstance(piece, Ending):
-            reply.ending = piece if not reply.filled else reply.ending
-            return
-        reply.told.append(piece)
-        if reply.draft:
-            return
-        if isinstance(piece, str):
-            self._observer.told(reply.item_id, piece)
-        else:
-            self._call(reply, piece)
-
-    def _call(self, reply: Reply, piece: CallDelta | Call) -> None:
-        """Tell of a call, and remember it when it is whole: its result may come before the reply is played."""
-        ours = piece.name in reply.ours
-        if isinstance(piece, CallDelta):
-            if not ours:
-                self._observer.calling(reply.calls.setdefault(piece.id, new_id("item")), piece)
-            return
-        item_id = new_id("item") if ours else reply.calls.setdefault(piece.id, new_id("item"))
-        if reply.text.strip() and self.history.find(reply.item_id) is None:
-            self.history.add(Entry(reply.item_id, "assistant", reply.text.strip()))
-        self.history.add(Entry(item_id, "assistant", "", call=piece))
-        if not ours:
-            self._observer.called(item_id, piece)
-            return
-        reply.work.add(piece)
-        if self._tools.settings.shown:
-            self._observer.working(item_id, piece)
 
     def _cut(self, action: Cut, now: float) -> None:
         """Silence first, cancel second, account third."""
@@ -667,10 +457,6 @@ class Conversation:
         self._end_reply(heard, now, failure=message)
         self.post(ReplyFailed(reply.number, message))
 
-    def _remembered(self, reply: Reply) -> bool:
-        """What was heard of it enters the history."""
-        return (reply.phrase is None or reply.phrase in REMEMBERED) and not self.history.deleted(reply.item_id)
-
     def _end_reply(
         self,
         heard: Heard,
@@ -683,37 +469,13 @@ class Conversation:
         reply = self._reply
         assert reply is not None
         self._reply = None
-        reply.work.abandon()
         if self._ahead is not None and not goes_on:
             self._ahead.cancel()
             self._ahead = None
-        if not reply.asked.spoken:
-            heard = Heard(reply.text.strip(), 0, complete=cut_by_speech is None)
-        heard = reply.truncated or heard
-        if reply.writer is not None:
-            self._spoken[reply.item_id] = reply.writer
-            while len(self._spoken) > TRUNCATABLE:
-                del self._spoken[next(iter(self._spoken))]
-        self._captioned = heard.text
-        complete = heard.complete and failure is None
-        if self.history.find(reply.item_id) is not None:
-            self.history.replace(reply.item_id, heard.text, complete=complete)
-        elif heard.text and not reply.filled and self._remembered(reply):
-            entry = Entry(reply.item_id, "assistant", heard.text, complete=complete)
-            self.history.add(entry, self.history.standing(reply.after))
-        if reply.timeline.cut is None:
-            reply.timeline.done = now
-        self._metrics.observe(reply.timeline)
-        stages = " ".join(f"{name}_ms={ms}" for name, ms in reply.timeline.since_speech_end().items())
-        log.info("turn reply=%d heard_all=%s failed=%s %s", reply.number, heard.complete, failure is not None, stages)
-        self._observer.reply_ended(
-            reply.item_id,
-            heard,
-            cut_by_speech=cut_by_speech,
-            failure=failure,
-            timeline=reply.timeline,
-            made=reply.made,
-        )
+        self._spoken[reply.item_id] = reply.writer
+        while len(self._spoken) > TRUNCATABLE:
+            del self._spoken[next(iter(self._spoken))]
+        self._captioned = reply.end(heard, now, cut_by_speech=cut_by_speech, failure=failure).text
         respond, self._respond = self._respond, None
         if respond is not None and cut_by_speech is None and failure is None:
             self.post(respond)

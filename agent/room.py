@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, AudioChunk, Resampler
-from agent.conversation import Conversation, Line, Manners
+from agent.conversation import Conversation, Line
 from agent.engines.protocols import LanguageModel
 from agent.errors import EngineError, SignalingError
 from agent.events import Greet, Interruption, Phrase
@@ -28,6 +28,7 @@ from agent.machine import Machine, Phase
 from agent.metrics import Metrics
 from agent.realtime.config import SESSION_S
 from agent.realtime.session import Session
+from agent.reply import Manners
 from agent.settings import Settings
 from agent.speaking.client_playout import ClientPlayout
 from agent.speaking.playout import Playout

@@ -28,7 +28,7 @@ from agent.realtime.items import Items
 from agent.realtime.requests import RequestError
 from agent.speaking.clauses import Clause
 from agent.speaking.client_playout import ClientPlayout
-from agent.speaking.reply import say, think
+from agent.speaking.pipeline import say, think
 
 if TYPE_CHECKING:
     from agent.conversation import Conversation

@@ -10,7 +10,7 @@ from typing import Final
 from agent.asked import Asked
 from agent.engines.protocols import Call
 from agent.metrics import Timeline
-from agent.speaking.reply import Part
+from agent.speaking.pipeline import Part
 from agent.tools.toolbox import Result, Toolbox
 
 CANCELLED = Result("No result: the answer was interrupted. It may have taken effect all the same.", "cancelled")

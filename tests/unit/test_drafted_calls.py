@@ -12,13 +12,14 @@ import pytest
 
 from agent.asked import Asked
 from agent.audio import I16, WIRE_RATE
-from agent.conversation import Conversation, Line, Manners
+from agent.conversation import Conversation, Line
 from agent.engines.protocols import ANY, Call, CallDelta, Ending, Message, Piece, Scope, Tool
 from agent.events import EndOfTurn, Phrase, SpeechEnded, SpeechStarted, Transcript
 from agent.history import History
 from agent.ledger import Patience
 from agent.machine import Machine
 from agent.metrics import Metrics
+from agent.reply import Manners
 from agent.speaking.playout import Playout
 from agent.tools.toolbox import Toolbox
 
