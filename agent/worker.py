@@ -127,6 +127,7 @@ class Worker:
             self._loader.close()
             if self._tools is not None:
                 self._tools.close()
+            gc.unfreeze()  # who goes on without this server gets its memory back
 
     @property
     def waiting(self) -> Mapping[str, str]:

@@ -2,11 +2,14 @@
 
 antiphon serve &
 python examples/ask_from_python.py question.wav
+
+A server with keys is told one, or a token, in ANTIPHON_TOKEN.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from agent.caller import Caller, trimmed
 async def ask(url: str, question: Path, answer: Path) -> str:
     """Speak a recording, save what is heard, return what the agent said."""
     pcm = trimmed(read_audio(question, WIRE_RATE))
-    async with Caller(url) as caller:
+    async with Caller(url, token=os.environ.get("ANTIPHON_TOKEN", "")) as caller:
         ended = await caller.say(pcm)
         first = await caller.hears(ended, within_s=15.0)
         said = await caller.event("response.output_audio_transcript.done", within_s=15.0)

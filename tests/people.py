@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from aiohttp import web
@@ -13,13 +14,15 @@ from agent.audio import EAR_RATE, I16, WIRE_RATE, resample, to_wave
 from agent.commands.serve import access
 from agent.engines.catalogue import Catalogue
 from agent.engines.local import LocalEngines
-from agent.engines.protocols import Recognizer
+from agent.engines.protocols import Recognizer, Synthesizer, TurnDetector, Vad
 from agent.errors import ModelMissing
-from agent.settings import Settings
+from agent.settings import Section, Settings
 from agent.worker import Worker
 from signaling.app import create_app
 from signaling.processes import Processes
 from signaling.runner import Runner
+
+T = TypeVar("T")
 
 
 def models_missing() -> str:
@@ -35,7 +38,7 @@ def models_missing() -> str:
 
 def second_ears() -> Recognizer:
     """A recogniser of the test's own, to hear what the caller heard."""
-    return LocalEngines(Settings()).asr()
+    return Kept(Settings()).asr()
 
 
 def transcribed(ears: Recognizer, pcm: I16) -> str:
@@ -44,10 +47,40 @@ def transcribed(ears: Recognizer, pcm: I16) -> str:
     return ears.transcribe(np.ascontiguousarray(wave), language="en", prompt="").text
 
 
+_LOADED: dict[tuple[str, str], Any] = {}
+
+
+class Kept(LocalEngines):
+    """Engines that the servers of one test run load once. What starts a process of its own is each server's."""
+
+    def vad(self) -> Vad:
+        """The voice activity detector."""
+        return _kept("vad", self._settings.vad, super().vad)
+
+    def asr(self) -> Recognizer:
+        """The recogniser."""
+        return _kept("asr", self._settings.asr, super().asr)
+
+    def turn(self) -> TurnDetector:
+        """The turn detector."""
+        return _kept("turn", self._settings.turn, super().turn)
+
+    def tts(self) -> Synthesizer:
+        """The synthesiser."""
+        return _kept("tts", self._settings.tts, super().tts)
+
+
+def _kept(kind: str, chosen: Section, load: Callable[[], T]) -> T:
+    key = (kind, chosen.model_dump_json())
+    if key not in _LOADED:
+        _LOADED[key] = load()
+    return cast("T", _LOADED[key])
+
+
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[tuple[str, Worker]]:
     """A whole server in this process; its address and its worker."""
-    worker = Worker(settings)
+    worker = Worker(settings, Kept(settings))
     async with running(worker) as url:
         yield url, worker
 
