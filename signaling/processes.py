@@ -195,6 +195,7 @@ class Processes:
                     await runner.cleanup()
         finally:
             self._loader.close()
+            gc.unfreeze()
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _live(self, folder: Path) -> None:
