@@ -6,6 +6,8 @@ const WINDOW = 2048;
 export const SILENCE_DBFS = -100;
 /** How long a peak stays. */
 const HOLD_MS = 1_000;
+/** A peak from here on is cut off by the converter, and sounds broken. */
+const CLIP_DBFS = -0.2;
 
 export type Source = "microphone" | "agent";
 
@@ -15,6 +17,8 @@ export interface Level {
   readonly rms_dbfs: number;
   /** The loudest sample of the last second. */
   readonly peak_dbfs: number;
+  /** Too loud in the last second. */
+  readonly clipped: boolean;
 }
 
 interface Tap {
@@ -24,7 +28,7 @@ interface Tap {
   peakAt_ms: number;
 }
 
-const QUIET: Level = { rms_dbfs: SILENCE_DBFS, peak_dbfs: SILENCE_DBFS };
+const QUIET: Level = { rms_dbfs: SILENCE_DBFS, peak_dbfs: SILENCE_DBFS, clipped: false };
 
 /** All meters of the page. */
 export class Levels {
@@ -76,7 +80,11 @@ export class Levels {
       tap.peak_dbfs = peak_dbfs;
       tap.peakAt_ms = now_ms;
     }
-    return { rms_dbfs: dbfs(Math.sqrt(sum / WINDOW)), peak_dbfs: tap.peak_dbfs };
+    return {
+      rms_dbfs: dbfs(Math.sqrt(sum / WINDOW)),
+      peak_dbfs: tap.peak_dbfs,
+      clipped: tap.peak_dbfs >= CLIP_DBFS,
+    };
   }
 
   /** Calls `draw` for every frame while something is measured; returns how to stop. */

@@ -1,6 +1,7 @@
 // The conversation as the page shows it: a pure function of the server's events, and nothing else decides.
-// No DOM, no clock, no I/O: (CallState, ServerEvent) → CallState, so every rule here is tested without a browser.
+// No DOM, no clock, no I/O: (CallState, ServerEvent, Now) → CallState, so every rule here is tested without a browser.
 
+import { languageOf, type SessionConfig } from "./settings";
 import type {
   CaptionEvent,
   ErrorBody,
@@ -29,10 +30,27 @@ export interface Line {
   readonly cut: boolean;
   /** The response that an agent's line belongs to. */
   readonly responseId: string | null;
+  /** BCP 47; "" when nobody knows. */
+  readonly lang: string;
+  /** When its first word was said or heard, ms since 1970; null before. */
+  readonly from_ms: number | null;
+  /** When its last word so far was. */
+  readonly to_ms: number | null;
 }
 
 /** One turn's stage times, ms since the user's last sound; a stage that was not reached is absent. */
-export type Timeline = Omit<TimelineEvent, "event_id" | "type">;
+export type Timeline = Omit<TimelineEvent, "event_id" | "type"> & {
+  /** What the way there and back added, as the browser measured it when the answer began, ms. */
+  readonly network_ms?: number;
+};
+
+/** What an event does not tell of its moment. */
+export interface Now {
+  /** ms since 1970 */
+  readonly at_ms: number;
+  /** The way to the server and back, and the wait in this side's jitter buffer, ms; null while it is not known. */
+  readonly network_ms: number | null;
+}
 
 /** Everything that the server's events have told. */
 export interface CallState {
@@ -44,7 +62,9 @@ export interface CallState {
   readonly timelines: readonly Timeline[];
   /** The last client event that the server refused, until the next one is accepted or it is dismissed. */
   readonly refusal: ErrorBody | null;
-  readonly session: Readonly<Record<string, unknown>> | null;
+  readonly session: SessionConfig | null;
+  /** The session as it was before anybody changed it: what "as the server has it" means. */
+  readonly usual: SessionConfig | null;
 }
 
 export const EMPTY: CallState = {
@@ -54,17 +74,51 @@ export const EMPTY: CallState = {
   timelines: [],
   refusal: null,
   session: null,
+  usual: null,
 };
+
+/** The state of a call that begins; of one that goes on, `usual` is what the server had before anybody changed it. */
+export function begun(usual: SessionConfig | null = null): CallState {
+  return { ...EMPTY, usual };
+}
+
+/** The state after the last refusal was read. */
+export function dismissed(state: CallState): CallState {
+  return { ...state, refusal: null };
+}
+
+/** The state after the call: nobody's turn. */
+export function over(state: CallState): CallState {
+  return { ...state, phase: "idle" };
+}
+
+/** The agent is making or speaking an answer. */
+export function answering({ phase }: CallState): boolean {
+  return phase === "thinking" || phase === "speaking" || phase === "yielding";
+}
+
+/** The server hears a turn of the user's; null from a server that does not say. */
+export function heard({ extended, phase }: CallState): boolean | null {
+  return extended ? phase === "hearing" || phase === "paused" || phase === "yielding" : null;
+}
 
 /** Refusals that mean "there was nothing to do": an interruption that came too late is not the user's problem. */
 const HARMLESS = new Set(["response_cancel_not_active"]);
 
+const UNKNOWN: Now = { at_ms: 0, network_ms: null };
+
 /** The state after `event`. Types that this page does not know (an older page, a newer server) change nothing. */
-export function reduce(state: CallState, event: ServerEvent): CallState {
+export function reduce(state: CallState, event: ServerEvent, now: Now = UNKNOWN): CallState {
+  return stamped(state.lines, step(state, event, now), now.at_ms);
+}
+
+function step(state: CallState, event: ServerEvent, now: Now): CallState {
   switch (event.type) {
-    case "session.created":
+    case "session.created": {
       // The server tells a client that has come back what was said so far.
-      return { ...EMPTY, session: event.session, timelines: state.timelines };
+      const { timelines, usual } = state;
+      return { ...EMPTY, session: event.session, timelines, usual: usual ?? event.session };
+    }
     case "session.updated":
       return { ...state, session: event.session };
     case "error":
@@ -120,7 +174,7 @@ export function reduce(state: CallState, event: ServerEvent): CallState {
       return responseDone(state, event);
 
     case "antiphon.timeline":
-      return { ...state, extended: true, timelines: merged(state.timelines, event) };
+      return { ...state, extended: true, timelines: merged(state.timelines, event, now) };
     default:
       return state;
   }
@@ -138,13 +192,36 @@ export function heardLength(text: string, heard: string): number {
   return at;
 }
 
+const UNSPOKEN = {
+  text: "",
+  sure: 0,
+  final: false,
+  cut: false,
+  responseId: null,
+  from_ms: null,
+  to_ms: null,
+};
+
 /** Applies `edit` to the line called `id`; an item never heard of before gets a line at the end. */
 function change(state: CallState, id: string, kind: LineKind, edit: (line: Line) => Line): CallState {
-  const at = state.lines.findIndex((line) => line.id === id);
-  const old = state.lines[at];
-  if (old) return { ...state, lines: state.lines.with(at, edit(old)) };
-  const fresh: Line = { id, kind, text: "", sure: 0, final: false, cut: false, responseId: null };
+  const place = state.lines.findIndex((line) => line.id === id);
+  const old = state.lines[place];
+  if (old) return { ...state, lines: state.lines.with(place, edit(old)) };
+  const lang = languageOf(state.session);
+  const fresh: Line = { ...UNSPOKEN, id, kind, lang };
   return { ...state, lines: [...state.lines, edit(fresh)] };
+}
+
+/** Dates the lines that have grown: an agent's counts from when it is heard. */
+function stamped(before: readonly Line[], state: CallState, at_ms: number): CallState {
+  if (state.lines === before) return state;
+  const lines = state.lines.map((line, place) => {
+    const old = before[place];
+    if (old === line || (line.kind === "agent" && line.sure === 0)) return line;
+    if (old?.to_ms && old.id === line.id && old.text === line.text && old.sure === line.sure) return line;
+    return { ...line, from_ms: line.from_ms ?? at_ms, to_ms: at_ms };
+  });
+  return { ...state, lines };
 }
 
 /** A line to which nothing will be added, all of it certain. */
@@ -220,8 +297,11 @@ function responseDone(state: CallState, event: ResponseDoneEvent): CallState {
 }
 
 /** A turn's stages may arrive in parts, the end of its answer long after its beginning. */
-function merged(timelines: readonly Timeline[], event: TimelineEvent): readonly Timeline[] {
+function merged(timelines: readonly Timeline[], event: TimelineEvent, now: Now): readonly Timeline[] {
   const { event_id: _id, type: _type, ...times } = event;
-  const at = timelines.findIndex((timeline) => timeline.response_id === times.response_id);
-  return at < 0 ? [...timelines, times] : timelines.with(at, { ...timelines[at], ...times });
+  const place = timelines.findIndex((timeline) => timeline.response_id === times.response_id);
+  const whole: Timeline = { ...timelines[place], ...times };
+  const first = whole.audible_ms !== undefined && whole.network_ms === undefined && now.network_ms !== null;
+  const dated = first ? { ...whole, network_ms: now.network_ms } : whole;
+  return place < 0 ? [...timelines, dated] : timelines.with(place, dated);
 }

@@ -1,0 +1,168 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { VoiceClient } from "../core/client";
+import { choice, known, LANGUAGES, nameOf, speak, text } from "../core/i18n";
+import { at, LIMITS, languageOf } from "../core/settings";
+import { Devices } from "./Devices";
+import { Dialog } from "./Dialog";
+import { Amount, Group, Select, Switch } from "./fields";
+import { announce, captionSize, captions, letters, SIZES, THEMES, theme } from "./looks";
+import { TurnSettings } from "./TurnSettings";
+
+/** Languages that people are likely to speak to an agent; a server says which of them it knows. */
+const SPOKEN = "ar cs da de el en es fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh".split(
+  " ",
+);
+const SPEEDS = [0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5];
+
+/** Everything that can be chosen; each choice holds at once. */
+export function SettingsDialog({ client }: { client: VoiceClient }) {
+  const refusal = client.state.value.refusal;
+  return (
+    <Dialog name="settings" title={text.value.settings}>
+      {refusal && (
+        <p class="banner" role="alert">
+          <span lang="en">{refusal.message}</span>
+        </p>
+      )}
+      <AgentSettings client={client} />
+      <TurnSettings client={client} />
+      <Group title={text.value.soundSettings}>
+        <Devices client={client} />
+      </Group>
+      <PageSettings />
+      <p class="soft small">{text.value.kept}</p>
+      <button type="button" data-testid="reset" onClick={() => client.wishes.reset()}>
+        {text.value.reset}
+      </button>
+    </Dialog>
+  );
+}
+
+function AgentSettings({ client }: { client: VoiceClient }) {
+  const { wishes } = client;
+  const wanted = wishes.settings.value;
+  const { usual } = client.state.value;
+  const voices = useSignal<readonly string[]>([]);
+  const { servers, anyLanguage, times } = text.value;
+
+  useEffect(() => {
+    void client.server.voices().then((found) => {
+      voices.value = found;
+    });
+  }, [client, voices]);
+
+  const named = voices.value.length > 0 ? voices.value : wanted.voice ? [wanted.voice] : [];
+  const spoken = languageOf(usual);
+  const languages = SPOKEN.map((code) => [code, nameOf(code)] as const).sort(([, a], [, b]) =>
+    a.localeCompare(b),
+  );
+  return (
+    <Group title={text.value.agentSettings}>
+      {named.length > 0 && (
+        <Select
+          name="voice"
+          label={text.value.voice}
+          value={wanted.voice ?? ""}
+          options={[["", servers], ...named.map((name) => [name, name] as const)]}
+          onChange={(voice) => wishes.change({ voice: voice || undefined })}
+        />
+      )}
+      <Select
+        name="speed"
+        label={text.value.speed}
+        value={String(wanted.speed ?? 1)}
+        options={SPEEDS.map((speed) => [String(speed), times(speed)])}
+        onChange={(speed) => wishes.change({ speed: speed === "1" ? undefined : Number(speed) })}
+      />
+      <Select
+        name="language"
+        label={text.value.spokenLanguage}
+        value={wanted.language ?? "server"}
+        options={[
+          ["server", spoken ? `${servers}: ${nameOf(spoken)}` : servers],
+          ["", anyLanguage],
+          ...languages,
+        ]}
+        onChange={(code) => wishes.change({ language: code === "server" ? undefined : code })}
+      />
+      <label class="field">
+        <span>{text.value.instructions}</span>
+        <textarea
+          rows={4}
+          data-testid="instructions"
+          maxLength={20_000}
+          dir="auto"
+          placeholder={String(at(usual, "instructions") ?? servers)}
+          value={wanted.instructions ?? ""}
+          onChange={({ currentTarget: { value } }) =>
+            wishes.change({ instructions: value.trim() || undefined })
+          }
+        />
+        <span>{text.value.instructionsHint}</span>
+      </label>
+      <Amount
+        name="longest"
+        label={text.value.longest}
+        value={wanted.longest}
+        limits={LIMITS.longest}
+        empty={servers}
+        onChange={(longest) =>
+          wishes.change({ longest: longest === undefined ? undefined : Math.round(longest) })
+        }
+      />
+    </Group>
+  );
+}
+
+function PageSettings() {
+  const { captionSizes, themes } = text.value;
+  return (
+    <Group title={text.value.pageSettings}>
+      <Select
+        name="page-language"
+        label={text.value.pageLanguage}
+        value={choice.value ?? ""}
+        options={[["", text.value.browsers], ...Object.entries(LANGUAGES)]}
+        onChange={(code) => speak(known(code))}
+      />
+      <Select
+        name="theme"
+        label={text.value.theme}
+        value={theme.value}
+        options={THEMES.map((each) => [each, themes[each]])}
+        onChange={(each) => {
+          theme.value = each as typeof theme.value;
+        }}
+      />
+      <Select
+        name="caption-size"
+        label={text.value.captionSize}
+        value={captionSize.value}
+        options={SIZES.map((each) => [each, captionSizes[each]])}
+        onChange={(each) => {
+          captionSize.value = each as typeof captionSize.value;
+        }}
+      />
+      <div class="switches">
+        {(
+          [
+            ["captions", captions, text.value.captions],
+            ["announce", announce, text.value.announce],
+            ["letters", letters, text.value.letters],
+          ] as const
+        ).map(([name, chosen, label]) => (
+          <Switch
+            key={name}
+            name={name}
+            label={label}
+            on={chosen.value === "on"}
+            onChange={(on) => {
+              chosen.value = on ? "on" : "off";
+            }}
+          />
+        ))}
+      </div>
+    </Group>
+  );
+}
