@@ -3,13 +3,14 @@
 import { batch, type ReadonlySignal, signal } from "@preact/signals-core";
 import { Awake } from "./awake";
 import { Call, type CallListener, type ClientEvent } from "./call";
+import { answering, type CallState, EMPTY, heard } from "./conversation";
 import type { Microphone } from "./devices";
 import { Levels } from "./levels";
 import { CallError, diagnose, type Problem } from "./problems";
+import { comeBack, leave } from "./reload";
 import { Server } from "./server";
-import type { SessionConfig } from "./settings";
 import { Speaker } from "./speaker";
-import { answering, begun, type CallState, dismissed, EMPTY, heard, over, reduce } from "./state";
+import { begun, dismissed, over, reduce } from "./state";
 import { type CallStats, Looks, network_ms } from "./stats";
 import { Talk } from "./talk";
 import { Uplink } from "./uplink";
@@ -19,8 +20,6 @@ import { Wishes } from "./wishes";
 /** The server keeps a call for so long for a client that was lost. */
 const RECONNECT_MS = 30_000;
 const AGAIN_MS = 1_000;
-/** Where the tab keeps the address of its call over a reload. */
-const KEPT = "antiphon.call";
 
 /** Where a call stands. */
 export type Connection =
@@ -116,25 +115,17 @@ export class VoiceClient {
   /** The page goes away, perhaps to be loaded again: lets go of the call without hanging up. */
   suspend(): void {
     const location = this.#call?.suspend();
-    const { usual } = this.#state.value;
-    if (location) sessionStorage.setItem(KEPT, JSON.stringify({ location, usual, at: Date.now() }));
+    if (location) leave(location, this.#state.value.usual);
     this.#call = null;
     this.#end(null);
   }
 
   /** Goes on with the call that this tab had before it was loaded anew, if there was one just now. */
   async resume(): Promise<void> {
-    const kept = sessionStorage.getItem(KEPT);
-    sessionStorage.removeItem(KEPT);
-    if (!kept) return;
-    const { location, usual, at } = JSON.parse(kept) as {
-      location: string;
-      usual: SessionConfig;
-      at: number;
-    };
-    if (Date.now() - at > RECONNECT_MS) return;
-    this.#state.value = begun(usual);
-    await this.#goOn(new URL(location));
+    const left = comeBack(RECONNECT_MS);
+    if (!left) return;
+    this.#state.value = begun(left.usual);
+    await this.#goOn(new URL(left.location));
   }
 
   /** Silences the agent, at once. */

@@ -1,7 +1,7 @@
 // The transcript as a file: to read, to lay under a recording, or to work with.
 
+import type { CallState, Line } from "./conversation";
 import { mouthToEar } from "./stages";
-import type { CallState, Line } from "./state";
 
 export type Format = "txt" | "vtt" | "json";
 

@@ -1,6 +1,6 @@
 // Where a turn's time went: the marks of an `antiphon.timeline` in the order in which they were reached, and the way.
 
-import type { Timeline } from "./state";
+import type { Timeline } from "./conversation";
 
 /** The marks between the user's last sound and the agent's first, as the server names them. */
 const MARKS = [

@@ -1,12 +1,12 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
-import { choice, known, LANGUAGES, nameOf, speak, text } from "../core/i18n";
+import { nameOf, text } from "../core/i18n";
 import { at, LIMITS, languageOf } from "../core/settings";
 import { Devices } from "./Devices";
 import { Dialog } from "./Dialog";
-import { Amount, Group, Select, Switch } from "./fields";
-import { announce, captionSize, captions, letters, SIZES, THEMES, theme } from "./looks";
+import { Amount, Group, Select } from "./fields";
+import { PageSettings } from "./PageSettings";
 import { TurnSettings } from "./TurnSettings";
 
 /** Languages that people are likely to speak to an agent; a server says which of them it knows. */
@@ -111,58 +111,6 @@ function AgentSettings({ client }: { client: VoiceClient }) {
           wishes.change({ longest: longest === undefined ? undefined : Math.round(longest) })
         }
       />
-    </Group>
-  );
-}
-
-function PageSettings() {
-  const { captionSizes, themes } = text.value;
-  return (
-    <Group title={text.value.pageSettings}>
-      <Select
-        name="page-language"
-        label={text.value.pageLanguage}
-        value={choice.value ?? ""}
-        options={[["", text.value.browsers], ...Object.entries(LANGUAGES)]}
-        onChange={(code) => speak(known(code))}
-      />
-      <Select
-        name="theme"
-        label={text.value.theme}
-        value={theme.value}
-        options={THEMES.map((each) => [each, themes[each]])}
-        onChange={(each) => {
-          theme.value = each as typeof theme.value;
-        }}
-      />
-      <Select
-        name="caption-size"
-        label={text.value.captionSize}
-        value={captionSize.value}
-        options={SIZES.map((each) => [each, captionSizes[each]])}
-        onChange={(each) => {
-          captionSize.value = each as typeof captionSize.value;
-        }}
-      />
-      <div class="switches">
-        {(
-          [
-            ["captions", captions, text.value.captions],
-            ["announce", announce, text.value.announce],
-            ["letters", letters, text.value.letters],
-          ] as const
-        ).map(([name, chosen, label]) => (
-          <Switch
-            key={name}
-            name={name}
-            label={label}
-            on={chosen.value === "on"}
-            onChange={(on) => {
-              chosen.value = on ? "on" : "off";
-            }}
-          />
-        ))}
-      </div>
     </Group>
   );
 }

@@ -56,7 +56,11 @@ function pressed(client: VoiceClient, event: KeyboardEvent): void {
 }
 
 function unfocus(event: MouseEvent): void {
-  const button = event.target instanceof Element ? event.target.closest<HTMLElement>(PRESSED) : null;
+  const target = event.target instanceof Element ? event.target : document.body;
+  for (const menu of document.querySelectorAll("details.save[open]")) {
+    if (!menu.contains(target)) menu.removeAttribute("open");
+  }
+  const button = target.closest<HTMLElement>(PRESSED);
   if (event.detail > 0 && button && !button.closest("dialog")) button.blur();
 }
 

@@ -1,8 +1,8 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
+import type { Line, Timeline } from "../core/conversation";
 import { text } from "../core/i18n";
 import { mouthToEar } from "../core/stages";
-import type { Line, Timeline } from "../core/state";
 import { announce } from "./looks";
 
 /** What was said. Only finished lines are announced; what is still changing would flood a screen reader. */

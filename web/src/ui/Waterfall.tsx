@@ -1,7 +1,7 @@
 import type { VoiceClient } from "../core/client";
+import type { Timeline } from "../core/conversation";
 import { text } from "../core/i18n";
 import { mouthToEar, stages } from "../core/stages";
-import type { Timeline } from "../core/state";
 
 /** Turns that are shown. */
 const TURNS = 4;

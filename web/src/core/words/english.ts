@@ -141,7 +141,7 @@ export const english = {
   captionSizes: { normal: "Normal", large: "Large", larger: "Larger" },
   announce: "Screen readers read the agent's words, too",
   letters: "Keys of one letter (M, C, ?, Space)",
-  reset: "All of the agent's as the server has it",
+  reset: "Reset the agent",
   kept: "Settings stay in this browser.",
 
   // -- keys

@@ -8,7 +8,7 @@ export const german: Strings = {
   tagline: "Sprechen, wie am Telefon.",
   promise: "Reden Sie, wie Sie reden, denken Sie nach, unterbrechen Sie, wann Sie wollen.",
   privacy: (server) => `Diese Seite spricht mit ${server} und mit niemandem sonst.`,
-  start: "Gespräch beginnen",
+  start: "Jetzt sprechen",
   asking: "Warte auf das Mikrofon …",
   connecting: "Verbinde …",
   cancel: "Abbrechen",
@@ -42,7 +42,7 @@ export const german: Strings = {
   unheardHold: "Halten Sie die Leertaste oder den Knopf, während Sie sprechen.",
   hold: "Zum Sprechen halten",
   held: "Loslassen zum Senden",
-  interrupt: "Unterbrechen",
+  interrupt: "Stopp",
   hangup: "Auflegen",
   keyNames: { escape: "Esc", space: "Leertaste" },
   phases: {
@@ -139,7 +139,7 @@ export const german: Strings = {
   captionSizes: { normal: "Normal", large: "Groß", larger: "Größer" },
   announce: "Screenreader lesen auch die Worte des Agenten vor",
   letters: "Tasten mit einem Zeichen (M, C, ?, Leertaste)",
-  reset: "Alles am Agenten, wie der Server es hat",
+  reset: "Agent zurücksetzen",
   kept: "Einstellungen bleiben in diesem Browser.",
 
   keys: "Tasten",
