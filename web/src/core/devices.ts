@@ -128,13 +128,25 @@ export class Microphone {
   async #recorded(): Promise<MediaStream> {
     const id = this.chosen.value;
     try {
-      // `ideal`: a remembered headset that is not plugged in today is no reason to refuse the call.
-      const audio = id ? { ...this.constraints, deviceId: { ideal: id } } : this.constraints;
-      return await navigator.mediaDevices.getUserMedia({ audio });
+      return await record(id ? { ...this.constraints, deviceId: { exact: id } } : this.constraints);
     } catch (cause) {
       throw new CallError(diagnoseMicrophone(cause), { cause });
     }
   }
+}
+
+/** Records as it is asked for; a remembered headset that is not plugged in today is no reason to refuse the call. */
+async function record({ deviceId, ...audio }: MediaTrackConstraints): Promise<MediaStream> {
+  // `exact`, because Chromium takes `ideal` for a hint and gives its standard microphone.
+  if (deviceId) {
+    try {
+      return await navigator.mediaDevices.getUserMedia({ audio: { ...audio, deviceId } });
+    } catch (error) {
+      const gone = error instanceof Error && /^(NotFound|Overconstrained)Error$/.test(error.name);
+      if (!gone) throw error;
+    }
+  }
+  return await navigator.mediaDevices.getUserMedia({ audio });
 }
 
 /** The sound of whatever is shared. Throws CallError. */

@@ -20,6 +20,11 @@ export function Dialog({
     box.current?.showModal();
   }, []);
 
+  const close = (): void => {
+    settle();
+    box.current?.close();
+  };
+
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Esc does the same, by the browser's own doing
     <dialog
@@ -27,11 +32,12 @@ export function Dialog({
       ref={box}
       data-testid={name}
       aria-labelledby={`${name}-title`}
+      onCancel={settle}
       onClose={() => {
         dialog.value = null;
       }}
       onClick={(event) => {
-        if (event.target === box.current) box.current?.close(); // the backdrop is the dialog's own
+        if (event.target === box.current) close(); // the backdrop is the dialog's own
       }}
     >
       <header>
@@ -41,7 +47,7 @@ export function Dialog({
           class="quiet round"
           aria-label={text.value.close}
           data-testid={`${name}-close`}
-          onClick={() => box.current?.close()}
+          onClick={close}
         >
           <CloseIcon />
         </button>
@@ -49,4 +55,9 @@ export function Dialog({
       <div class="inside">{children}</div>
     </dialog>
   );
+}
+
+/** What is being typed counts as typed, though the field is about to be gone. */
+function settle(): void {
+  if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
 }
