@@ -3,7 +3,7 @@
 import { batch, type ReadonlySignal, signal } from "@preact/signals-core";
 import { Awake } from "./awake";
 import { Call, type CallListener, type ClientEvent } from "./call";
-import { answering, type CallState, EMPTY, heard } from "./conversation";
+import { answering, type CallState, type Connection, EMPTY, heard } from "./conversation";
 import type { Microphone } from "./devices";
 import { Levels } from "./levels";
 import { CallError, diagnose, type Problem } from "./problems";
@@ -20,19 +20,6 @@ import { Wishes } from "./wishes";
 /** The server keeps a call for so long for a client that was lost. */
 const RECONNECT_MS = 30_000;
 const AGAIN_MS = 1_000;
-
-/** Where a call stands. */
-export type Connection =
-  /** No call. */
-  | "idle"
-  /** The browser is asking for the microphone. */
-  | "asking"
-  /** The offer is under way, or ICE and DTLS are. */
-  | "connecting"
-  /** Voice and events flow. */
-  | "live"
-  /** The path broke; it may come back. */
-  | "interrupted";
 
 /** One person's end of a call. */
 export class VoiceClient {
@@ -82,6 +69,11 @@ export class VoiceClient {
       },
       heard: () => heard(this.#state.value),
     });
+  }
+
+  /** The microphone's sound is held back. */
+  get muted(): ReadonlySignal<boolean> {
+    return this.talk.muted;
   }
 
   /** The agent is making or speaking an answer. */

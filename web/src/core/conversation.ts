@@ -3,6 +3,19 @@
 import type { SessionConfig } from "./settings";
 import type { ErrorBody, PhaseName, TimelineEvent } from "./wire";
 
+/** Where a call stands. */
+export type Connection =
+  /** No call. */
+  | "idle"
+  /** The browser is asking for the microphone. */
+  | "asking"
+  /** The offer is under way, or ICE and DTLS are. */
+  | "connecting"
+  /** Voice and events flow. */
+  | "live"
+  /** The path broke; it may come back. */
+  | "interrupted";
+
 /** What one line of the transcript is: words of either side, or the reason why there are none. */
 export type LineKind = "user" | "agent" | "user-failed" | "agent-failed";
 

@@ -7,7 +7,7 @@ export const SILENCE_DBFS = -100;
 /** How long a peak stays. */
 const HOLD_MS = 1_000;
 /** A peak from here on is cut off by the converter, and sounds broken. */
-const CLIP_DBFS = -0.2;
+export const CLIP_DBFS = -0.2;
 
 export type Source = "microphone" | "agent";
 
@@ -17,8 +17,6 @@ export interface Level {
   readonly rms_dbfs: number;
   /** The loudest sample of the last second. */
   readonly peak_dbfs: number;
-  /** Too loud in the last second. */
-  readonly clipped: boolean;
 }
 
 interface Tap {
@@ -28,7 +26,7 @@ interface Tap {
   peakAt_ms: number;
 }
 
-const QUIET: Level = { rms_dbfs: SILENCE_DBFS, peak_dbfs: SILENCE_DBFS, clipped: false };
+const QUIET: Level = { rms_dbfs: SILENCE_DBFS, peak_dbfs: SILENCE_DBFS };
 
 /** All meters of the page. */
 export class Levels {
@@ -80,11 +78,7 @@ export class Levels {
       tap.peak_dbfs = peak_dbfs;
       tap.peakAt_ms = now_ms;
     }
-    return {
-      rms_dbfs: dbfs(Math.sqrt(sum / WINDOW)),
-      peak_dbfs: tap.peak_dbfs,
-      clipped: tap.peak_dbfs >= CLIP_DBFS,
-    };
+    return { rms_dbfs: dbfs(Math.sqrt(sum / WINDOW)), peak_dbfs: tap.peak_dbfs };
   }
 
   /** Calls `draw` for every frame while something is measured; returns how to stop. */

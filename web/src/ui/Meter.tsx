@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
 import { text } from "../core/i18n";
-import { SILENCE_DBFS, type Source } from "../core/levels";
+import { CLIP_DBFS, SILENCE_DBFS, type Source } from "../core/levels";
 
 /** The quiet end of the scale; the loud end is 0 dBFS. */
 const FLOOR_DBFS = -60;
@@ -19,14 +19,15 @@ export function Meter({ client, source }: { client: VoiceClient; source: Source 
     let told_ms = 0;
     return client.levels.watch(() => {
       const level = client.levels.read(source);
+      const clipped = level.peak_dbfs >= CLIP_DBFS;
       fill.current?.style.setProperty("transform", `scaleX(${share(level.rms_dbfs)})`);
       peak.current?.style.setProperty("left", `${100 * share(level.peak_dbfs)}%`);
-      meter.current?.toggleAttribute("data-clipped", level.clipped);
+      meter.current?.toggleAttribute("data-clipped", clipped);
       const now_ms = performance.now();
       if (now_ms - told_ms < TELL_MS) return;
       told_ms = now_ms;
       const shown = Math.max(FLOOR_DBFS, level.rms_dbfs);
-      const words = level.clipped ? text.value.clipped : text.value.decibels(shown);
+      const words = clipped ? text.value.clipped : text.value.decibels(shown);
       meter.current?.setAttribute("aria-valuenow", shown.toFixed(0));
       meter.current?.setAttribute("aria-valuetext", words);
       if (figure.current) figure.current.textContent = words;
