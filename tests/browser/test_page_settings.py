@@ -180,9 +180,14 @@ async def test_words_are_as_large_and_as_loud_as_they_were_chosen(
     before = await tab.page.evaluate(size)
     await opened(tab)
     await tab.page.get_by_test_id("caption-size").select_option("larger")
+    await tab.page.get_by_test_id("caption-place").select_option("before")
     await tab.page.get_by_test_id("announce").check()
     await tab.page.get_by_test_id("settings-close").click()
     await expect(said).to_be_visible()
     assert await tab.page.evaluate(size) > 1.5 * before
+    words, phase = await said.bounding_box(), await tab.page.get_by_test_id("phase").bounding_box()
+    assert words is not None
+    assert phase is not None
+    assert words["x"] < phase["x"]
     await expect(entry).not_to_have_attribute("aria-live", "off")
     assert tab.unexpected(HTTP_ERROR) == []

@@ -95,7 +95,7 @@ async def test_processing_is_switched_off_for_headsets_and_stays_off(serve: Serv
 async def test_a_tab_s_sound_is_heard_in_place_of_the_microphone(
     scripted: ScriptedServer, serve: Serve, browser_page: OpenPage
 ) -> None:
-    """And when it is no longer shared, the call goes on with the microphone."""
+    """And when it is no longer shared, the call goes on with the microphone, muted."""
     tab = await browser_page()
     await tab.page.add_init_script(SHARED)
     await tab.page.goto(await serve(scripted.application()))
@@ -110,6 +110,7 @@ async def test_a_tab_s_sound_is_heard_in_place_of_the_microphone(
     await tab.until("antiphon.microphone.origin.value === 'microphone' && antiphon.microphone.stream.value !== null")
     await tab.until(f"{TRACK}.label.includes('Fake')")
     assert await tab.page.evaluate("antiphon.connection.value") == "live"
+    assert await tab.page.evaluate("antiphon.muted.value"), "who shared a tab is overheard without having said so"
     assert tab.unexpected() == []
 
 

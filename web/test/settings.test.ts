@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { holds, restored, type Settings, turnDetection, updates } from "../src/core/settings";
+import { Wishes } from "../src/core/wishes";
 
 const usual = {
   instructions: "Be kind.",
@@ -74,6 +75,23 @@ describe("turnDetection", () => {
     expect(holds({}, manual)).toBe(true);
     expect(turnDetection({}, manual)).toBeNull();
     expect(turnDetection({ hold: false }, manual)).toMatchObject({ type: "server_vad" });
+  });
+});
+
+describe("Wishes", () => {
+  it("remind a session that goes on, if a key was held when it broke", () => {
+    const sent: unknown[] = [];
+    const wishes = new Wishes(
+      (event) => sent.push(event) > 0,
+      () => usual,
+    );
+    wishes.remind(usual);
+    expect(sent).toEqual([]);
+    wishes.remind({ audio: { input: { turn_detection: null } } });
+    const { turn_detection } = usual.audio.input;
+    expect(sent).toEqual([
+      { type: "session.update", session: { type: "realtime", audio: { input: { turn_detection } } } },
+    ]);
   });
 });
 

@@ -21,6 +21,9 @@ import { Wishes } from "./wishes";
 const RECONNECT_MS = 30_000;
 const AGAIN_MS = 1_000;
 
+/** After these a turn that was held is over. */
+const CLOSING: ReadonlySet<string> = new Set(["input_audio_buffer.committed", "response.created"]);
+
 /** One person's end of a call. */
 export class VoiceClient {
   readonly connection: ReadonlySignal<Connection>;
@@ -56,7 +59,11 @@ export class VoiceClient {
     this.problem = this.#problem;
     this.state = this.#state;
     this.stats = this.looks.stats;
-    this.#uplink = new Uplink(this.levels, this.speaker, (problem) => this.#end(problem));
+    this.#uplink = new Uplink(this.levels, this.speaker, {
+      failed: (problem) => this.#end(problem),
+      // Whoever shared a tab has not said that the room may be heard.
+      unshared: () => this.talk.mute(true),
+    });
     this.microphone = this.#uplink.microphone;
     this.wishes = new Wishes(
       (event) => this.send(event),
@@ -258,8 +265,9 @@ export class VoiceClient {
     this.#state.value = reduce(this.#state.value, event, now);
     if (event.type === "session.created") {
       if (fresh) this.wishes.tell();
+      else this.wishes.remind(event.session);
       this.talk.gate();
-    } else if (event.type === "input_audio_buffer.committed") {
+    } else if (CLOSING.has(event.type) || (event.type === "antiphon.phase" && event.phase === "idle")) {
       this.talk.holding.closed();
     }
   }

@@ -2,7 +2,7 @@
 
 import { type ReadonlySignal, signal } from "@preact/signals-core";
 import type { ClientEvent } from "./call";
-import type { SessionConfig } from "./settings";
+import { type SessionConfig, turns } from "./settings";
 
 /** After letting go: the last word is still on its way, and events are quicker than sound. */
 export const TAIL_MS = 250;
@@ -25,6 +25,7 @@ export class Holding {
   /** The microphone is open because of it. */
   readonly held: ReadonlySignal<boolean>;
   readonly #held = signal(false);
+  readonly #open = signal(false);
   readonly #line: Line;
   #tail: ReturnType<typeof setTimeout> | undefined;
   #restore = false;
@@ -42,10 +43,10 @@ export class Holding {
       this.#tail = undefined;
     } else {
       this.#restore = this.#line.usually() !== null;
-      if (this.#restore) this.#line.send(turns(null));
+      if (this.#restore) this.#tell(null);
       this.#line.yield();
     }
-    this.#held.value = true;
+    this.#held.value = this.#open.value = true;
     this.#line.gate();
   }
 
@@ -58,14 +59,14 @@ export class Holding {
 
   /** The microphone stays open until the last word has left. */
   get open(): boolean {
-    return this.#held.value || this.#tail !== undefined;
+    return this.#open.value;
   }
 
   /** The turn that was ended is closed: from now on turns end as they did before. */
   closed(): void {
     if (!this.#restore || this.open) return;
     this.#restore = false;
-    this.#line.send(turns(this.#line.usually()));
+    this.#tell(this.#line.usually());
   }
 
   /** The call is over. */
@@ -73,11 +74,16 @@ export class Holding {
     clearTimeout(this.#tail);
     this.#tail = undefined;
     this.#restore = false;
-    this.#held.value = false;
+    this.#held.value = this.#open.value = false;
+  }
+
+  #tell(turnDetection: SessionConfig | null): void {
+    this.#line.send({ type: "session.update", session: turns(turnDetection) });
   }
 
   #finish(): void {
     this.#tail = undefined;
+    this.#open.value = false;
     this.#line.gate();
     if (this.#line.heard() === false) {
       // Nobody spoke: an answer to nothing would only puzzle.
@@ -88,8 +94,4 @@ export class Holding {
     this.#line.send({ type: "input_audio_buffer.commit" });
     this.#line.send({ type: "response.create" });
   }
-}
-
-function turns(turn_detection: SessionConfig | null): ClientEvent {
-  return { type: "session.update", session: { type: "realtime", audio: { input: { turn_detection } } } };
 }

@@ -50,7 +50,7 @@ const PARTS: Record<string, (wanted: Settings, usual: SessionConfig | null) => S
     const whole = at(usual, "audio", "input", "transcription", "language");
     return { audio: { input: { transcription: { language: language ?? whole ?? null } } } };
   },
-  turns: (wanted, usual) => ({ audio: { input: { turn_detection: turnDetection(wanted, usual) } } }),
+  turns: (wanted, usual) => turns(turnDetection(wanted, usual)),
 };
 
 const PART_OF: Record<keyof Settings, string> = {
@@ -75,6 +75,11 @@ export function updates(
   const keys = Object.keys(PART_OF) as (keyof Settings)[];
   const parts = new Set(keys.filter((key) => before[key] !== now[key]).map((key) => PART_OF[key]));
   return [...parts].map((part) => ({ type: "realtime", ...PARTS[part]?.(now, usual) }));
+}
+
+/** The change of a session that lets this decide when a turn is over. */
+export function turns(turn_detection: SessionConfig | null): SessionConfig {
+  return { type: "realtime", audio: { input: { turn_detection } } };
 }
 
 /** Turns end when a key is let go: as it is wanted, or as the server has it. */

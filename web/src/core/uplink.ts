@@ -6,23 +6,30 @@ import type { Levels } from "./levels";
 import { diagnose, type Problem } from "./problems";
 import type { Speaker } from "./speaker";
 
+/** Who is told of what happens by itself. */
+interface Owner {
+  /** The microphone could not be had after all. */
+  failed(problem: Problem): void;
+  /** What was shared is shared no longer, and the microphone takes its place. */
+  unshared(): void;
+}
+
 /** Opens the microphone, lets its sound into a call, and follows what is plugged in and pulled out. */
 export class Uplink {
   readonly microphone = new Microphone();
   readonly #levels: Levels;
   readonly #speaker: Speaker;
-  readonly #failed: (problem: Problem) => void;
+  readonly #owner: Owner;
   #call: Call | null = null;
   #source: MediaStream | null = null;
   /** A copy of the microphone's track: it alone is silenced, and the meter goes on. */
   #sent: MediaStreamTrack | null = null;
   #through = true;
 
-  /** `failed` is told why the microphone could not be had after all. */
-  constructor(levels: Levels, speaker: Speaker, failed: (problem: Problem) => void) {
+  constructor(levels: Levels, speaker: Speaker, owner: Owner) {
     this.#levels = levels;
     this.#speaker = speaker;
-    this.#failed = failed;
+    this.#owner = owner;
     // Plugged in or pulled out while the page is open; lives as long as the page does.
     globalThis.navigator?.mediaDevices?.addEventListener("devicechange", () => void this.#list());
   }
@@ -53,7 +60,7 @@ export class Uplink {
       const stream = this.microphone.stream.value;
       if (stream) await this.#take(stream);
     } catch (error) {
-      this.#failed(diagnose(error));
+      this.#owner.failed(diagnose(error));
     }
   }
 
@@ -82,6 +89,7 @@ export class Uplink {
   /** Pulled out, or no longer shared: goes on with whatever microphone is left. */
   #ended(): void {
     this.microphone.close();
+    if (this.microphone.origin.value === "screen") this.#owner.unshared();
     this.microphone.origin.value = "microphone";
     void this.change(async () => void (await this.microphone.open()));
   }

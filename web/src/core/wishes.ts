@@ -4,12 +4,14 @@ import { type ReadonlySignal, signal } from "@preact/signals-core";
 import type { ClientEvent } from "./call";
 import { keep, recall } from "./kept";
 import {
+  at,
   clean,
   holds,
   restored,
   type SessionConfig,
   type Settings,
   turnDetection,
+  turns,
   updates,
 } from "./settings";
 
@@ -60,6 +62,14 @@ export class Wishes {
   /** Tells a session that has just begun. */
   tell(): void {
     this.#tell({});
+  }
+
+  /** Tells a session that goes on what it does not know: a key was held when the connection broke. */
+  remind(session: SessionConfig): void {
+    const { turnDetection } = this;
+    const theirs = at(session, "audio", "input", "turn_detection");
+    if ((theirs === null) === (turnDetection === null)) return;
+    this.#send({ type: "session.update", session: turns(turnDetection) });
   }
 
   #tell(before: Settings): void {

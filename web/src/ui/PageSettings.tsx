@@ -1,10 +1,20 @@
 import { choice, known, LANGUAGES, speak, text } from "../core/i18n";
 import { Group, Select, Switch } from "./fields";
-import { announce, captionSize, captions, letters, SIZES, THEMES, theme } from "./looks";
+import {
+  announce,
+  captionPlace,
+  captionSize,
+  captions,
+  letters,
+  PLACES,
+  SIZES,
+  THEMES,
+  theme,
+} from "./looks";
 
 /** How the page looks to one person, and what it reads out. */
 export function PageSettings() {
-  const { captionSizes, themes } = text.value;
+  const { captionPlaces, captionSizes, themes } = text.value;
   return (
     <Group title={text.value.pageSettings}>
       <Select
@@ -30,6 +40,15 @@ export function PageSettings() {
         options={SIZES.map((each) => [each, captionSizes[each]])}
         onChange={(each) => {
           captionSize.value = each as typeof captionSize.value;
+        }}
+      />
+      <Select
+        name="caption-place"
+        label={text.value.captionPlace}
+        value={captionPlace.value}
+        options={PLACES.map((each) => [each, captionPlaces[each]])}
+        onChange={(each) => {
+          captionPlace.value = each as typeof captionPlace.value;
         }}
       />
       <div class="switches">

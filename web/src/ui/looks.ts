@@ -7,6 +7,8 @@ import { keep, recall } from "../core/kept";
 export const THEMES = ["system", "light", "dark"] as const;
 export const SIZES = ["normal", "large", "larger"] as const;
 
+export const PLACES = ["after", "before"] as const;
+
 /** One choice of several; the first is the usual one. */
 function choice<T extends string>(key: string, choices: readonly [T, ...T[]]): Signal<T> {
   const kept = recall(key);
@@ -20,6 +22,8 @@ export const theme = choice("antiphon.theme", THEMES);
 /** What is said is shown. */
 export const captions = choice("antiphon.captions", ["on", "off"]);
 export const captionSize = choice("antiphon.caption-size", SIZES);
+/** Where they stand: behind the phase, which is right of it or below it, or before it. */
+export const captionPlace = choice("antiphon.caption-place", PLACES);
 /** Screen readers read the agent's words out, over its voice. */
 export const announce = choice("antiphon.announce", ["off", "on"]);
 /** Keys of one letter do something; people who dictate to their computer need them not to. */
@@ -33,6 +37,7 @@ export function follow(root: HTMLElement): void {
   effect(() => {
     root.dataset.theme = theme.value;
     root.dataset.captions = captionSize.value;
+    root.dataset.place = captionPlace.value;
     root.lang = language.value;
     for (const meta of document.querySelectorAll<HTMLMetaElement>('meta[name="theme-color"]')) {
       // The colour of the browser's own frame: each of the two is for one of the system's themes.

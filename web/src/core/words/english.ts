@@ -139,6 +139,8 @@ export const english = {
   captions: "Show what is said",
   captionSize: "Size of the words",
   captionSizes: { normal: "Normal", large: "Large", larger: "Larger" },
+  captionPlace: "Place of the words",
+  captionPlaces: { after: "Right, or below", before: "Left, or above" },
   announce: "Screen readers read the agent's words, too",
   letters: "Keys of one letter (M, C, ?, Space)",
   reset: "Reset the agent",

@@ -137,6 +137,8 @@ export const german: Strings = {
   captions: "Zeigen, was gesagt wird",
   captionSize: "Größe der Worte",
   captionSizes: { normal: "Normal", large: "Groß", larger: "Größer" },
+  captionPlace: "Platz der Worte",
+  captionPlaces: { after: "Rechts oder darunter", before: "Links oder darüber" },
   announce: "Screenreader lesen auch die Worte des Agenten vor",
   letters: "Tasten mit einem Zeichen (M, C, ?, Leertaste)",
   reset: "Agent zurücksetzen",
