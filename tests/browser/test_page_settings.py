@@ -112,6 +112,22 @@ async def test_what_was_chosen_before_a_call_is_its_beginning(
     assert tab.unexpected(HTTP_ERROR) == []
 
 
+async def test_what_is_being_typed_stays_while_the_call_goes_on(
+    scripted: ScriptedServer, serve: Serve, browser_page: OpenPage
+) -> None:
+    tab = await call(scripted, serve, browser_page)
+    await scripted.send(events.SessionCreated(session=SESSION))
+    await opened(tab)
+    await tab.page.get_by_test_id("instructions").fill("Rhy")
+    await scripted.send(*barge_in(), events.SessionUpdated(session=SESSION))
+    await expect(tab.page.get_by_test_id("unheard")).to_be_attached()
+    await tab.page.get_by_test_id("instructions").press_sequentially("me.")
+    await expect(tab.page.get_by_test_id("instructions")).to_have_value("Rhyme.")
+    await tab.page.keyboard.press("Escape")
+    assert await updates(scripted, 1) == [{"instructions": "Rhyme."}]
+    assert tab.unexpected(HTTP_ERROR) == []
+
+
 async def test_a_refused_setting_is_told_in_the_dialog(
     scripted: ScriptedServer, serve: Serve, browser_page: OpenPage
 ) -> None:

@@ -30,6 +30,7 @@ describe("updates", () => {
       language: "de",
       instructions: "Rhyme.",
       longest: 200,
+      written: true,
     };
     expect(updates({}, now, usual)).toEqual([
       { type: "realtime", audio: { output: { voice: "alloy" } } },
@@ -37,6 +38,7 @@ describe("updates", () => {
       { type: "realtime", audio: { input: { transcription: { language: "de" } } } },
       { type: "realtime", instructions: "Rhyme." },
       { type: "realtime", max_output_tokens: 200 },
+      { type: "realtime", output_modalities: ["text"] },
     ]);
   });
 

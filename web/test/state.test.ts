@@ -259,6 +259,28 @@ describe("heardLength", () => {
   });
 });
 
+describe("a written answer", () => {
+  const text = (delta: string): Written => ({ type: "response.output_text.delta", ...part, delta });
+
+  it("is all there, and final when it is done", () => {
+    const growing = play(phase("thinking"), text("Hi "), text("the"));
+    expect(line(growing, "a1")).toMatchObject({ text: "Hi the", sure: 6, final: false, responseId: "r1" });
+    const whole = reduce(growing, {
+      event_id: "e",
+      type: "response.output_text.done",
+      ...part,
+      text: "Hi there.",
+    });
+    expect(line(whole, "a1")).toMatchObject({ text: "Hi there.", sure: 9, final: true, cut: false });
+  });
+
+  it("comes back with the conversation", () => {
+    const before = item("a1", "assistant", [{ type: "output_text", text: "Hi there." }]);
+    const state = play({ type: "conversation.item.added", previous_item_id: null, item: before });
+    expect(line(state, "a1")).toMatchObject({ text: "Hi there.", final: true });
+  });
+});
+
 describe("moments and languages", () => {
   const now = (at_ms: number, network_ms: number | null = null): Now => ({ at_ms, network_ms });
   const playAt = (...moments: [number, Written][]): CallState =>

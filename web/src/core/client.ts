@@ -51,6 +51,7 @@ export class VoiceClient {
   #call: Call | null = null;
   /** Counts joins and ends: whatever awaited across one of them is stale. */
   #attempt = 0;
+  #trying = false;
 
   /** `base` is where the server's routes begin: the page's own address. */
   constructor(base: string | URL) {
@@ -150,7 +151,9 @@ export class VoiceClient {
   /** Opens the microphone without a call, to see whether it works. */
   async tryMicrophone(): Promise<void> {
     this.levels.unlock();
+    this.#trying = true;
     await this.#uplink.change(async () => void (await this.#uplink.open()));
+    if (!this.#trying) this.closeMicrophone(); // nobody looks any more
   }
 
   /** Changes something about the microphone, also in the middle of a call. */
@@ -160,6 +163,7 @@ export class VoiceClient {
 
   /** Closes a microphone that was opened without a call. */
   closeMicrophone(): void {
+    this.#trying = false;
     if (this.#connection.value === "idle") this.#uplink.close();
   }
 

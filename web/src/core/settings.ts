@@ -14,6 +14,8 @@ export interface Settings {
   /** That is spoken to the agent, ISO 639-1; "" to find out. */
   readonly language?: string | undefined;
   readonly instructions?: string | undefined;
+  /** Answers are written, not spoken. */
+  readonly written?: boolean | undefined;
   /** Tokens that one answer may have. */
   readonly longest?: number | undefined;
   readonly patience?: Patience | undefined;
@@ -46,6 +48,10 @@ const PARTS: Record<string, (wanted: Settings, usual: SessionConfig | null) => S
   voice: ({ voice }) => ({ audio: { output: { voice: voice ?? null } } }),
   speed: ({ speed }) => ({ audio: { output: { speed: speed ?? 1 } } }),
   longest: ({ longest }) => ({ max_output_tokens: longest ?? "inf" }),
+  written: ({ written }, usual) => ({
+    output_modalities:
+      written === undefined ? (usual?.output_modalities ?? ["audio"]) : [written ? "text" : "audio"],
+  }),
   language: ({ language }, usual) => {
     const whole = at(usual, "audio", "input", "transcription", "language");
     return { audio: { input: { transcription: { language: language ?? whole ?? null } } } };
@@ -59,6 +65,7 @@ const PART_OF: Record<keyof Settings, string> = {
   language: "language",
   instructions: "instructions",
   longest: "longest",
+  written: "written",
   patience: "turns",
   silence_ms: "turns",
   idle_s: "turns",
@@ -143,6 +150,7 @@ export function restored(kept: string | null): Settings {
     patience: patience === "fixed" || at(EAGERNESS, String(patience)) ? (patience as Patience) : undefined,
     interruptible: flag("interruptible"),
     hold: flag("hold"),
+    written: flag("written"),
   });
 }
 

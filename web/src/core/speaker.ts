@@ -32,6 +32,11 @@ export class Speaker {
     if (element) void this.#route(element);
   }
 
+  /** What is being played; null for nothing. */
+  get srcObject(): MediaProvider | null {
+    return this.#element?.srcObject ?? null;
+  }
+
   /** Plays `stream` from now on; null for nothing. */
   async play(stream: MediaStream | null): Promise<void> {
     this.#silenced.value = false;

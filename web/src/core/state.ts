@@ -92,6 +92,12 @@ function step(state: CallState, event: ServerEvent, now: Now): CallState {
       return change(state, event.item_id, "agent", (line) =>
         event.transcript.length > line.text.length ? written(line, event.transcript, state.extended) : line,
       );
+    case "response.output_text.delta": // a written answer: what is there can be read
+      return change(state, event.item_id, "agent", (line) =>
+        written({ ...line, responseId: event.response_id }, line.text + event.delta, false),
+      );
+    case "response.output_text.done":
+      return change(state, event.item_id, "agent", (line) => whole({ ...line, text: event.text }));
     case "antiphon.caption":
       return { ...captioned(state, event), extended: true };
     case "output_audio_buffer.stopped":
@@ -176,7 +182,11 @@ function itemSeen(state: CallState, item: ItemAddedEvent["item"]): CallState {
     .map((part) => (part.type === "input_text" ? part.text : ""))
     .join(" ")
     .trim();
-  const said = item.content.map((part) => ("transcript" in part ? (part.transcript ?? "") : "")).join(" ");
+  const said = item.content
+    .map((part) =>
+      part.type === "output_text" ? part.text : "transcript" in part ? (part.transcript ?? "") : "",
+    )
+    .join(" ");
   return change(state, item.id, item.role === "user" ? "user" : "agent", (line) => {
     if (typed) return whole({ ...line, text: typed });
     if (said.trim() === "" || line.text !== "") return line;

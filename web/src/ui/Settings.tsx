@@ -5,7 +5,7 @@ import { nameOf, text } from "../core/i18n";
 import { at, LIMITS, languageOf } from "../core/settings";
 import { Devices } from "./Devices";
 import { Dialog } from "./Dialog";
-import { Amount, Group, Select } from "./fields";
+import { Amount, Group, Select, Switch, Text } from "./fields";
 import { PageSettings } from "./PageSettings";
 import { TurnSettings } from "./TurnSettings";
 
@@ -86,21 +86,15 @@ function AgentSettings({ client }: { client: VoiceClient }) {
         ]}
         onChange={(code) => wishes.change({ language: code === "server" ? undefined : code })}
       />
-      <label class="field">
-        <span>{text.value.instructions}</span>
-        <textarea
-          rows={4}
-          data-testid="instructions"
-          maxLength={20_000}
-          dir="auto"
-          placeholder={String(at(usual, "instructions") ?? servers)}
-          value={wanted.instructions ?? ""}
-          onChange={({ currentTarget: { value } }) =>
-            wishes.change({ instructions: value.trim() || undefined })
-          }
-        />
-        <span>{text.value.instructionsHint}</span>
-      </label>
+      <Text
+        name="instructions"
+        label={text.value.instructions}
+        hint={text.value.instructionsHint}
+        value={wanted.instructions}
+        empty={String(at(usual, "instructions") ?? servers)}
+        most={20_000}
+        onChange={(instructions) => wishes.change({ instructions })}
+      />
       <Amount
         name="longest"
         label={text.value.longest}
@@ -111,6 +105,14 @@ function AgentSettings({ client }: { client: VoiceClient }) {
           wishes.change({ longest: longest === undefined ? undefined : Math.round(longest) })
         }
       />
+      <div class="switches">
+        <Switch
+          name="written"
+          label={text.value.written}
+          on={wanted.written ?? String(at(usual, "output_modalities")) === "text"}
+          onChange={(written) => wishes.change({ written })}
+        />
+      </div>
     </Group>
   );
 }

@@ -1,4 +1,6 @@
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
 
 /** A choice of several; what is not chosen is "". */
 export function Select({
@@ -69,6 +71,7 @@ export function Amount({
   onChange: (value: number | undefined) => void;
   name: string;
 }) {
+  const draft = useDraft(value === undefined ? "" : String(value));
   return (
     <label class="field">
       <span>{label}</span>
@@ -80,7 +83,10 @@ export function Amount({
         max={limits.max}
         step="any"
         placeholder={empty}
-        value={value ?? ""}
+        value={draft.value}
+        onInput={({ currentTarget: input }) => {
+          draft.value = input.value;
+        }}
         onChange={({ currentTarget: input }) => {
           const typed = input.valueAsNumber;
           if (input.reportValidity()) onChange(Number.isNaN(typed) ? undefined : typed);
@@ -88,6 +94,54 @@ export function Amount({
       />
     </label>
   );
+}
+
+/** Several lines of text; empty for as the server has it. */
+export function Text({
+  label,
+  hint,
+  value,
+  empty,
+  most,
+  onChange,
+  name,
+}: {
+  label: string;
+  hint: string;
+  value: string | undefined;
+  empty: string;
+  most: number;
+  onChange: (value: string | undefined) => void;
+  name: string;
+}) {
+  const draft = useDraft(value ?? "");
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <textarea
+        rows={4}
+        data-testid={name}
+        maxLength={most}
+        dir="auto"
+        placeholder={empty}
+        value={draft.value}
+        onInput={({ currentTarget: field }) => {
+          draft.value = field.value;
+        }}
+        onChange={({ currentTarget: field }) => onChange(field.value.trim() || undefined)}
+      />
+      <span>{hint}</span>
+    </label>
+  );
+}
+
+/** What is being typed: a call goes on meanwhile, and whatever is drawn anew must not take it away. */
+function useDraft(value: string) {
+  const draft = useSignal(value);
+  useEffect(() => {
+    draft.value = value;
+  }, [draft, value]);
+  return draft;
 }
 
 /** Fields that belong together. */

@@ -121,6 +121,7 @@ export const english = {
   instructionsHint: "What the agent is and how it answers, from its next answer on.",
   speed: "Speed of the voice",
   times: (factor: number) => `${factor.toFixed(2)} ×`,
+  written: "Answer in writing, without a voice",
   longest: "Longest answer, tokens",
   turnSettings: "Taking turns",
   turnEnds: "Your turn is over",

@@ -119,6 +119,7 @@ export const german: Strings = {
   instructionsHint: "Was der Agent ist und wie er antwortet, ab seiner nächsten Antwort.",
   speed: "Tempo der Stimme",
   times: (factor) => `${factor.toFixed(2).replace(".", ",")} ×`,
+  written: "Schriftlich antworten, ohne Stimme",
   longest: "Längste Antwort, Tokens",
   turnSettings: "Wer wann spricht",
   turnEnds: "Sie sind fertig,",
