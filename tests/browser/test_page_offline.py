@@ -111,6 +111,26 @@ async def test_the_meter_moves_before_a_call(serve: Serve, browser_page: OpenPag
     assert tab.unexpected() == []
 
 
+async def test_a_microphone_that_is_allowed_too_late_stays_closed(serve: Serve, browser_page: OpenPage) -> None:
+    """The check was folded away while the browser was asking: nothing records unseen."""
+    tab = await browser_page()
+    await tab.page.add_init_script(
+        "const open = MediaDevices.prototype.getUserMedia;"
+        "MediaDevices.prototype.getUserMedia = async function (wanted) {"
+        "  await new Promise((allow) => { window.allow = allow });"
+        "  window.stream = await open.call(this, wanted); return window.stream }"
+    )
+    await tab.page.goto(await serve(server()))
+    await tab.page.get_by_text("Check the microphone").click()
+    await tab.page.get_by_test_id("try-microphone").click()
+    await tab.until("window.allow !== undefined")
+    await tab.page.get_by_text("Check the microphone").click()
+    await expect(tab.page.get_by_test_id("try-microphone")).not_to_be_visible()
+    await tab.page.evaluate("window.allow()")
+    await tab.until("window.stream?.getAudioTracks()[0].readyState === 'ended'")
+    assert tab.unexpected() == []
+
+
 # -- problems ----------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import { render } from "preact";
 import { VoiceClient } from "./core/client";
 import "./style.css";
 import { App } from "./ui/App";
+import { follow } from "./ui/looks";
 
 declare global {
   interface Window {
@@ -20,6 +21,7 @@ addEventListener("pagehide", () => {
   client.suspend();
 });
 void client.resume();
+follow(document.documentElement);
 
 /** An invitation's token comes behind the #, where no server and no log sees it, and is taken out of the address. */
 function token(): string | null {

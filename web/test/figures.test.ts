@@ -9,6 +9,7 @@ describe("stages", () => {
     const found = stages({
       response_id: "r",
       pause_ms: 100,
+      judged_ms: 130,
       endpoint_ms: 420,
       transcript_ms: 400,
       first_delta_ms: 520,
@@ -16,17 +17,20 @@ describe("stages", () => {
       first_audio_ms: 690,
       audible_ms: 710,
       done_ms: 3000,
+      network_ms: 60,
     });
     expect(found.map(({ name }) => name)).toEqual([
       "pause",
+      "judged",
       "transcript",
       "endpoint",
       "first_delta",
       "first_clause",
       "first_audio",
       "audible",
+      "network",
     ]);
-    expect(found.reduce((sum, { from_ms, to_ms }) => sum + to_ms - from_ms, 0)).toBe(710);
+    expect(found.reduce((sum, { from_ms, to_ms }) => sum + to_ms - from_ms, 0)).toBe(770);
   });
 
   it("leave out what was not reached, and what took no time", () => {
@@ -68,6 +72,8 @@ describe("problems", () => {
       "denied-by-system": { kind: "denied-by-system" },
       "no-microphone": { kind: "no-microphone" },
       "microphone-busy": { kind: "microphone-busy" },
+      "nothing-shared": { kind: "nothing-shared" },
+      "no-sound-shared": { kind: "no-sound-shared" },
       unreachable: { kind: "unreachable" },
       full: { kind: "full", message: "" },
       loading: { kind: "loading", waiting: ["asr"] },
@@ -80,7 +86,7 @@ describe("problems", () => {
       unexpected: { kind: "unexpected", message: "x" },
     };
     const titles = Object.values(all).map((problem) => {
-      const { title, what, remedy } = text.problem(problem, "host:8080");
+      const { title, what, remedy } = text.value.problem(problem, "host:8080");
       expect(what).not.toBe("");
       expect(remedy.length).toBeGreaterThan(0);
       return title;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type CallState, EMPTY, heardLength, type Line, reduce } from "../src/core/state";
+import { type CallState, EMPTY, type Line, type Now } from "../src/core/conversation";
+import { heardLength, over, reduce } from "../src/core/state";
 import type { MessageItem, Response, ServerEvent } from "../src/core/wire";
 
 /** An event as a test writes it: the id does not matter here. */
@@ -255,5 +256,89 @@ describe("heardLength", () => {
     ["One two", "Once", 2],
   ])("of %j after hearing %j", (text, heard, length) => {
     expect(heardLength(text, heard)).toBe(length);
+  });
+});
+
+describe("a written answer", () => {
+  const text = (delta: string): Written => ({ type: "response.output_text.delta", ...part, delta });
+
+  it("is all there, and final when it is done", () => {
+    const growing = play(phase("thinking"), text("Hi "), text("the"));
+    expect(line(growing, "a1")).toMatchObject({ text: "Hi the", sure: 6, final: false, responseId: "r1" });
+    const whole = reduce(growing, {
+      event_id: "e",
+      type: "response.output_text.done",
+      ...part,
+      text: "Hi there.",
+    });
+    expect(line(whole, "a1")).toMatchObject({ text: "Hi there.", sure: 9, final: true, cut: false });
+  });
+
+  it("comes back with the conversation", () => {
+    const before = item("a1", "assistant", [{ type: "output_text", text: "Hi there." }]);
+    const state = play({ type: "conversation.item.added", previous_item_id: null, item: before });
+    expect(line(state, "a1")).toMatchObject({ text: "Hi there.", final: true });
+  });
+});
+
+describe("moments and languages", () => {
+  const now = (at_ms: number, network_ms: number | null = null): Now => ({ at_ms, network_ms });
+  const playAt = (...moments: [number, Written][]): CallState =>
+    moments.reduce(
+      (state, [at_ms, event]) => reduce(state, { event_id: "e", ...event } as ServerEvent, now(at_ms)),
+      EMPTY,
+    );
+
+  it("a user's line begins when they speak, an agent's when it is heard", () => {
+    const state = playAt(
+      [100, phase("hearing")],
+      [200, started],
+      [900, caption("u1", "user", "Hello", 0)],
+      [1_400, caption("u1", "user", "Hello.", 6, true)],
+      [1_500, delta("Hi there. How are you?")],
+      [2_000, caption("a1", "assistant", "Hi", 2)],
+      [3_000, caption("a1", "assistant", "Hi there.", 9, true)],
+      [9_000, phase("idle")],
+    );
+    expect(line(state, "u1")).toMatchObject({ from_ms: 200, to_ms: 1_400 });
+    expect(line(state, "a1")).toMatchObject({ from_ms: 2_000, to_ms: 3_000 });
+  });
+
+  it("lines are in the language that the session expects", () => {
+    const session = { audio: { input: { transcription: { language: "fr" } } } };
+    expect(line(play({ type: "session.created", session }, started), "u1").lang).toBe("fr");
+    expect(line(play(started), "u1").lang).toBe("");
+  });
+
+  it("the way there and back is taken when the answer is heard first, and stays", () => {
+    const times = { type: "antiphon.timeline", response_id: "r1", event_id: "e" } as const;
+    const first = reduce(EMPTY, { ...times, audible_ms: 600 }, now(1, 40));
+    const later = reduce(first, { ...times, done_ms: 2_000 }, now(2, 900));
+    expect(later.timelines).toEqual([{ response_id: "r1", audible_ms: 600, done_ms: 2_000, network_ms: 40 }]);
+  });
+
+  it("the session before anybody changed it is kept over updates and reconnections", () => {
+    const usual = { instructions: "Be kind." };
+    const state = play(
+      { type: "session.created", session: usual },
+      { type: "session.updated", session: { instructions: "Rhyme." } },
+      { type: "session.created", session: { instructions: "Rhyme." } },
+    );
+    expect(state.usual).toEqual(usual);
+    expect(state.session).toEqual({ instructions: "Rhyme." });
+  });
+
+  it("after the call no line grows, and what was not heard is struck through", () => {
+    const state = over(
+      play(
+        started,
+        caption("u1", "user", "No, to", 3),
+        delta("To Bruges then."),
+        caption("a1", "assistant", "To", 2),
+      ),
+    );
+    expect(line(state, "u1")).toMatchObject({ final: true, sure: 6, cut: false });
+    expect(line(state, "a1")).toMatchObject({ final: true, sure: 2, cut: true });
+    expect(state.phase).toBe("idle");
   });
 });

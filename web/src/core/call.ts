@@ -3,6 +3,7 @@
 import { fragment } from "./ice";
 import { CallError } from "./problems";
 import type { Server } from "./server";
+import type { SessionConfig } from "./settings";
 import type { ServerEvent } from "./wire";
 
 /** Servers take the offer without candidates too, so waiting long for them would only delay the first word. */
@@ -17,6 +18,9 @@ export type ClientEvent =
   | { readonly type: "response.cancel" }
   | { readonly type: "output_audio_buffer.clear" }
   | { readonly type: "response.create" }
+  | { readonly type: "input_audio_buffer.commit" }
+  | { readonly type: "input_audio_buffer.clear" }
+  | { readonly type: "session.update"; readonly session: SessionConfig }
   | {
       readonly type: "conversation.item.create";
       readonly item: {
@@ -58,7 +62,7 @@ export class Call {
   /** `configuration` is the server's; `before` is the address of a call that this one goes on with. */
   constructor(
     server: Server,
-    microphone: MediaStream,
+    microphone: MediaStreamTrack,
     listener: CallListener,
     configuration: RTCConfiguration,
     before: URL | null = null,
@@ -68,7 +72,7 @@ export class Call {
     this.#server = server;
     this.#listener = listener;
     const { signal } = this.#closing;
-    for (const track of microphone.getAudioTracks()) this.peer.addTrack(track, microphone);
+    this.peer.addTrack(microphone, new MediaStream([microphone]));
     this.peer.addEventListener("icecandidate", ({ candidate }) => this.#found(candidate), { signal });
     this.#channel = this.peer.createDataChannel("oai-events");
     this.#channel.addEventListener("message", (message) => this.#received(message.data), { signal });

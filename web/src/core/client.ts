@@ -1,33 +1,28 @@
-// Antiphon in a browser, without a page: four verbs in (join, leave, interrupt, say), signals out.
+// Antiphon in a browser, without a page: verbs in (join, leave, interrupt, say), signals out.
 
 import { batch, type ReadonlySignal, signal } from "@preact/signals-core";
+import { Awake } from "./awake";
 import { Call, type CallListener, type ClientEvent } from "./call";
-import { Microphone } from "./devices";
+import { answering, type CallState, type Connection, EMPTY, heard } from "./conversation";
+import type { Microphone } from "./devices";
 import { Levels } from "./levels";
 import { CallError, diagnose, type Problem } from "./problems";
+import { comeBack, leave } from "./reload";
 import { Server } from "./server";
-import { type CallState, EMPTY, reduce } from "./state";
-import { type CallStats, StatsReader } from "./stats";
+import { Speaker } from "./speaker";
+import { begun, dismissed, over, reduce } from "./state";
+import { type CallStats, Looks, network_ms } from "./stats";
+import { Talk } from "./talk";
+import { Uplink } from "./uplink";
+import type { ServerEvent } from "./wire";
+import { Wishes } from "./wishes";
 
-const LOOK_MS = 1_000;
 /** The server keeps a call for so long for a client that was lost. */
 const RECONNECT_MS = 30_000;
 const AGAIN_MS = 1_000;
-/** Where the tab keeps the address of its call over a reload. */
-const KEPT = "antiphon.call";
 
-/** Where a call stands. */
-export type Connection =
-  /** No call. */
-  | "idle"
-  /** The browser is asking for the microphone. */
-  | "asking"
-  /** The offer is under way, or ICE and DTLS are. */
-  | "connecting"
-  /** Voice and events flow. */
-  | "live"
-  /** The path broke; it may come back. */
-  | "interrupted";
+/** After these a turn that was held is over. */
+const CLOSING: ReadonlySet<string> = new Set(["input_audio_buffer.committed", "response.created"]);
 
 /** One person's end of a call. */
 export class VoiceClient {
@@ -38,25 +33,25 @@ export class VoiceClient {
   readonly state: ReadonlySignal<CallState>;
   /** Once a second during a call. */
   readonly stats: ReadonlySignal<CallStats | null>;
-  readonly muted: ReadonlySignal<boolean>;
-  /** The browser holds the voice back until somebody clicks. */
-  readonly silenced: ReadonlySignal<boolean>;
-  readonly microphone = new Microphone();
   readonly levels = new Levels();
+  readonly speaker = new Speaker();
+  readonly microphone: Microphone;
+  /** Mute, push to talk. */
+  readonly talk: Talk;
+  /** What is wanted of the agent. */
+  readonly wishes: Wishes;
   readonly server: Server;
-  /** Plays the agent's voice; an element in the document, or iOS stays silent. */
-  speaker: HTMLAudioElement | null = null;
+  readonly looks = new Looks();
 
   readonly #connection = signal<Connection>("idle");
   readonly #problem = signal<Problem | null>(null);
   readonly #state = signal<CallState>(EMPTY);
-  readonly #stats = signal<CallStats | null>(null);
-  readonly #muted = signal(false);
-  readonly #silenced = signal(false);
+  readonly #awake = new Awake();
+  readonly #uplink: Uplink;
   #call: Call | null = null;
   /** Counts joins and ends: whatever awaited across one of them is stale. */
   #attempt = 0;
-  #looking: ReturnType<typeof setInterval> | undefined;
+  #trying = false;
 
   /** `base` is where the server's routes begin: the page's own address. */
   constructor(base: string | URL) {
@@ -64,9 +59,34 @@ export class VoiceClient {
     this.connection = this.#connection;
     this.problem = this.#problem;
     this.state = this.#state;
-    this.stats = this.#stats;
-    this.muted = this.#muted;
-    this.silenced = this.#silenced;
+    this.stats = this.looks.stats;
+    this.#uplink = new Uplink(this.levels, this.speaker, {
+      failed: (problem) => this.#end(problem),
+      // Whoever shared a tab has not said that the room may be heard.
+      unshared: () => this.talk.mute(true),
+    });
+    this.microphone = this.#uplink.microphone;
+    this.wishes = new Wishes(
+      (event) => this.send(event),
+      () => this.#state.value.usual,
+    );
+    this.talk = new Talk(this.#uplink, this.levels, this.wishes, {
+      send: (event) => this.send(event),
+      yield: () => {
+        if (this.answering) this.interrupt();
+      },
+      heard: () => heard(this.#state.value),
+    });
+  }
+
+  /** The microphone's sound is held back. */
+  get muted(): ReadonlySignal<boolean> {
+    return this.talk.muted;
+  }
+
+  /** The agent is making or speaking an answer. */
+  get answering(): boolean {
+    return answering(this.#state.value);
   }
 
   /** Starts a call; call it from a click. Never throws: what goes wrong is in `problem`. */
@@ -74,8 +94,8 @@ export class VoiceClient {
     if (this.#connection.value !== "idle") return;
     batch(() => {
       this.#problem.value = null;
-      this.#state.value = EMPTY;
-      this.#muted.value = false;
+      this.#state.value = begun();
+      this.talk.mute(false);
       this.#connection.value = "asking";
     });
     this.#attempt += 1;
@@ -95,37 +115,32 @@ export class VoiceClient {
   /** The page goes away, perhaps to be loaded again: lets go of the call without hanging up. */
   suspend(): void {
     const location = this.#call?.suspend();
-    if (location) sessionStorage.setItem(KEPT, JSON.stringify({ location, at: Date.now() }));
+    if (location) leave(location, this.#state.value.usual);
     this.#call = null;
     this.#end(null);
   }
 
   /** Goes on with the call that this tab had before it was loaded anew, if there was one just now. */
   async resume(): Promise<void> {
-    const kept = sessionStorage.getItem(KEPT);
-    sessionStorage.removeItem(KEPT);
-    if (!kept) return;
-    const { location, at } = JSON.parse(kept) as { location: string; at: number };
-    if (Date.now() - at < RECONNECT_MS) await this.#goOn(new URL(location));
+    const left = comeBack(RECONNECT_MS);
+    if (!left) return;
+    this.#state.value = begun(left.usual);
+    await this.#goOn(new URL(left.location));
   }
 
   /** Silences the agent, at once. */
   interrupt(): void {
-    this.#call?.send({ type: "response.cancel" });
-    this.#call?.send({ type: "output_audio_buffer.clear" });
+    this.send({ type: "response.cancel" });
+    this.send({ type: "output_audio_buffer.clear" });
   }
 
   /** Says `text` in writing and asks for an answer. False when there is no call. */
   say(text: string): boolean {
     const words = text.trim();
-    if (!words || !this.#call) return false;
+    if (!words) return false;
     const content = [{ type: "input_text", text: words }] as const;
-    return (
-      this.#call.send({
-        type: "conversation.item.create",
-        item: { type: "message", role: "user", content },
-      }) && this.#call.send({ type: "response.create" })
-    );
+    const item = { type: "message", role: "user", content } as const;
+    return this.send({ type: "conversation.item.create", item }) && this.send({ type: "response.create" });
   }
 
   /** Sends any event of the protocol. False when there is no call. */
@@ -133,37 +148,29 @@ export class VoiceClient {
     return this.#call?.send(event) ?? false;
   }
 
-  /** Holds the microphone's sound back, or lets it through again. */
-  mute(muted: boolean): void {
-    this.#muted.value = muted;
-    for (const track of this.microphone.stream.value?.getAudioTracks() ?? []) track.enabled = !muted;
-  }
-
   /** Opens the microphone without a call, to see whether it works. */
   async tryMicrophone(): Promise<void> {
     this.levels.unlock();
-    try {
-      this.levels.listen("microphone", await this.microphone.open());
-    } catch (error) {
-      this.#end(diagnose(error));
-    }
+    this.#trying = true;
+    await this.#uplink.change(async () => void (await this.#uplink.open()));
+    if (!this.#trying) this.closeMicrophone(); // nobody looks any more
   }
 
-  /** Takes another microphone, also in the middle of a call. */
-  async chooseMicrophone(id: string): Promise<void> {
-    try {
-      await this.microphone.choose(id);
-      const stream = this.microphone.stream.value;
-      if (stream) await this.#use(stream);
-    } catch (error) {
-      this.#end(diagnose(error));
-    }
+  /** Changes something about the microphone, also in the middle of a call. */
+  async changeMicrophone(how: (microphone: Microphone) => Promise<void>): Promise<void> {
+    await this.#uplink.change(() => how(this.microphone));
+  }
+
+  /** Closes a microphone that was opened without a call. */
+  closeMicrophone(): void {
+    this.#trying = false;
+    if (this.#connection.value === "idle") this.#uplink.close();
   }
 
   /** The voice, after a click that the browser had been waiting for. */
   async unsilence(): Promise<void> {
     this.levels.unlock();
-    await this.#play();
+    await this.speaker.resume();
   }
 
   /** Back from a problem. */
@@ -173,7 +180,7 @@ export class VoiceClient {
 
   /** Takes the last refusal away. */
   dismissRefusal(): void {
-    this.#state.value = { ...this.#state.value, refusal: null };
+    this.#state.value = dismissed(this.#state.value);
   }
 
   /** Asks the server what it still waits for, and says so as a problem, or takes that problem away. */
@@ -191,7 +198,7 @@ export class VoiceClient {
 
   /** Offers anew at the call's address until it goes on, or is over. */
   async #goOn(location: URL): Promise<void> {
-    clearInterval(this.#looking);
+    this.#rest();
     this.#call = null;
     this.#attempt += 1;
     const attempt = this.#attempt;
@@ -217,33 +224,32 @@ export class VoiceClient {
   async #connect(attempt: number, before: URL | null = null): Promise<void> {
     if (typeof RTCPeerConnection === "undefined") throw new CallError({ kind: "unsupported" });
     this.levels.unlock(); // before the first await: still inside the click
-    const stream = await this.microphone.open();
+    const track = await this.#uplink.open();
     if (attempt !== this.#attempt) {
-      if (this.#connection.value === "idle") this.microphone.close(); // hung up while the browser was asking
+      if (this.#connection.value === "idle") this.#uplink.close(); // hung up while the browser was asking
       return;
     }
     this.#connection.value = before ? "interrupted" : "connecting";
     const configuration = await this.server.configuration();
     if (attempt !== this.#attempt) return; // hung up meanwhile
-    const call = new Call(this.server, stream, this.#listener(), configuration, before);
+    const call = new Call(this.server, track, this.#listener(before === null), configuration, before);
     this.#call = call;
-    await this.#use(stream);
+    this.#uplink.attach(call);
+    this.talk.gate();
     await call.connect();
     if (attempt !== this.#attempt) return; // hung up meanwhile
     this.#connection.value = "live";
-    const reader = new StatsReader();
-    this.#looking = setInterval(() => void this.#look(call, reader), LOOK_MS);
+    this.#awake.want(true);
+    this.looks.begin(call.peer);
+    this.talk.begin();
   }
 
-  #listener(): CallListener {
+  #listener(fresh: boolean): CallListener {
     return {
-      event: (event) => {
-        this.#state.value = reduce(this.#state.value, event);
-      },
+      event: (event) => this.#told(event, fresh),
       voice: (stream) => {
-        if (this.speaker) this.speaker.srcObject = stream;
         this.levels.listen("agent", stream);
-        void this.#play();
+        void this.speaker.play(stream);
       },
       interrupted: (now) => {
         this.#connection.value = now ? "interrupted" : "live";
@@ -258,58 +264,37 @@ export class VoiceClient {
     };
   }
 
-  async #use(stream: MediaStream): Promise<void> {
-    this.levels.listen("microphone", stream);
-    const track = stream.getAudioTracks()[0];
-    if (!track) return;
-    track.enabled = !this.#muted.value;
-    // Pulled out: go on with whatever microphone is left.
-    track.onended = () => {
-      this.microphone.close();
-      void this.#reopen();
-    };
-    await this.#call?.useTrack(track);
-  }
-
-  async #reopen(): Promise<void> {
-    try {
-      await this.#use(await this.microphone.open());
-    } catch (error) {
-      this.#end(diagnose(error));
+  #told(event: ServerEvent, fresh: boolean): void {
+    const now = { at_ms: Date.now(), network_ms: network_ms(this.stats.value) };
+    this.#state.value = reduce(this.#state.value, event, now);
+    if (event.type === "session.created") {
+      if (fresh) this.wishes.tell();
+      else this.wishes.remind(event.session);
+      this.talk.gate();
+    } else if (CLOSING.has(event.type) || (event.type === "antiphon.phase" && event.phase === "idle")) {
+      this.talk.holding.closed();
     }
   }
 
-  async #play(): Promise<void> {
-    try {
-      await this.speaker?.play();
-      this.#silenced.value = false;
-    } catch (error) {
-      // Only the browser's refusal needs a click; an element that was emptied meanwhile does not.
-      this.#silenced.value = error instanceof DOMException && error.name === "NotAllowedError";
-    }
-  }
-
-  async #look(call: Call, reader: StatsReader): Promise<void> {
-    const reports = (await call.peer.getStats()) as unknown as ReadonlyMap<string, Record<string, unknown>>;
-    if (this.#call === call) this.#stats.value = reader.read(reports);
+  #rest(): void {
+    this.looks.rest();
+    this.talk.rest();
+    this.#awake.want(false);
   }
 
   #end(problem: Problem | null): void {
     this.#attempt += 1;
-    clearInterval(this.#looking);
+    this.#rest();
     const call = this.#call;
     this.#call = null;
     call?.close();
-    this.levels.ignore("microphone");
     this.levels.ignore("agent");
-    this.microphone.close();
-    if (this.speaker) this.speaker.srcObject = null;
+    this.#uplink.close();
+    void this.speaker.play(null);
     batch(() => {
       this.#connection.value = "idle";
       this.#problem.value = problem;
-      this.#stats.value = null;
-      this.#silenced.value = false;
-      this.#state.value = { ...this.#state.value, phase: "idle" };
+      this.#state.value = over(this.#state.value);
     });
   }
 }

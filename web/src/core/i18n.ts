@@ -1,217 +1,52 @@
-// Every word that the page shows. English is the only language so far; another one is another object of this type.
+// Which language the page speaks: the one that was chosen here, or else the first of the browser's that it knows.
 
-import type { Problem } from "./problems";
-import type { StageName } from "./stages";
-import type { PhaseName } from "./wire";
+import { computed, signal } from "@preact/signals-core";
+import { keep, recall } from "./kept";
+import { english, type Strings } from "./words/english";
+import { german } from "./words/german";
 
-/** A failure in words: what happened, and what to do about it. */
-export interface ProblemText {
-  readonly title: string;
-  readonly what: string;
-  readonly remedy: readonly string[];
-}
+export type { Strings } from "./words/english";
+export type { ProblemText } from "./words/english_problems";
 
-const phases: Record<PhaseName, string> = {
-  idle: "Listening",
-  hearing: "You are speaking",
-  paused: "Listening",
-  thinking: "Thinking",
-  speaking: "Speaking",
-  yielding: "Paused for you",
-};
+/** The page's languages by code, each with its own name for itself. */
+export const LANGUAGES = { en: "English", de: "Deutsch" } as const;
 
-const stages: Record<StageName, string> = {
-  pause: "noticing your pause",
-  endpoint: "sure that you finished",
-  transcript: "writing down your words",
-  first_delta: "first word of the answer",
-  first_clause: "first clause",
-  first_audio: "making it sound",
-  audible: "sending it",
-};
+export type LanguageCode = keyof typeof LANGUAGES;
 
-function problem(found: Problem, server: string): ProblemText {
-  switch (found.kind) {
-    case "insecure":
-      return {
-        title: "This address can not use the microphone",
-        what: "Browsers give the microphone only to pages that came over https, or from this very computer.",
-        remedy: [
-          "Open the page with https:// if the server is behind a certificate.",
-          `Or forward the port, then open http://localhost:8080: ssh -L 8080:localhost:8080 ${server.split(":")[0]}`,
-        ],
-      };
-    case "unsupported":
-      return {
-        title: "This browser can not make calls",
-        what: "It has no WebRTC, or WebRTC is switched off.",
-        remedy: ["Use a current Chrome, Edge, Firefox or Safari, outside of any embedded view."],
-      };
-    case "denied":
-      return {
-        title: "The microphone is blocked",
-        what: "The browser did not let this page use the microphone.",
-        remedy: ["Click the sign to the left of the address, allow the microphone, then try again."],
-      };
-    case "dismissed":
-      return {
-        title: "The browser is still waiting for a yes",
-        what: "Its question about the microphone was closed without an answer.",
-        remedy: ["Try again, and choose “Allow” when the browser asks."],
-      };
-    case "denied-by-system":
-      return {
-        title: "The system blocks the microphone",
-        what: "The browser would allow it, but the operating system does not give the browser a microphone.",
-        remedy: ["Allow the browser under Privacy, Microphone in the system's settings, then try again."],
-      };
-    case "no-microphone":
-      return {
-        title: "No microphone was found",
-        what: "This computer offers the browser no sound input.",
-        remedy: ["Plug in a headset or a microphone, or switch it on, then try again."],
-      };
-    case "microphone-busy":
-      return {
-        title: "The microphone is in use",
-        what: "It is there, but another program holds it, or its driver does not answer.",
-        remedy: ["Close other programs that record, or plug the microphone in again, then try again."],
-      };
-    case "unreachable":
-      return {
-        title: "The server does not answer",
-        what: `Nothing came back from ${server}.`,
-        remedy: [
-          "Check that it is running (antiphon serve) and that this computer has a network.",
-          "Then try again.",
-        ],
-      };
-    case "full":
-      return {
-        title: "All places are taken",
-        what: found.message || "The server is having as many calls as it can carry.",
-        remedy: ["Wait until somebody hangs up, then try again."],
-      };
-    case "loading":
-      return {
-        title: "The models are still loading",
-        what: `The server is up, and waits for: ${found.waiting.join(", ")}.`,
-        remedy: ["Nothing to do: this page goes on by itself when the server is ready."],
-      };
-    case "unauthorised":
-      return {
-        title: "This server wants a token",
-        what: found.message || "It answers only callers that it knows.",
-        remedy: ["Enter a token or key of this server, or open the invitation that you were sent again."],
-      };
-    case "forbidden":
-      return {
-        title: "Pages of this address may not call",
-        what: found.message || `The server at ${server} does not know the address of this page.`,
-        remedy: [
-          "Open the page at the address that you were given.",
-          "Running the server yourself? Let a proxy in front of it pass the Host header on, or name the address in server.origins.",
-        ],
-      };
-    case "refused":
-      return {
-        title: "The server refused the call",
-        what: `${found.message || "It gave no reason"} (HTTP ${found.status})`,
-        remedy: ["If this stays, the server's log says more."],
-      };
-    case "no-path":
-      return {
-        title: "The sound found no way through",
-        what: `The server at ${server} answered, but no direct path for the sound (UDP) could be opened between it and this browser.`,
-        remedy: [
-          "Try another network: some company and hotel networks block UDP.",
-          "Running the server yourself? Open its UDP ports, or give it a TURN server. In a container, publish UDP too.",
-        ],
-      };
-    case "lost":
-      return {
-        title: "The connection was lost",
-        what: "The network broke, and did not come back in time.",
-        remedy: ["Check the network, then call again. What was said stays below."],
-      };
-    case "ended":
-      return {
-        title: "The server ended the call",
-        what: found.message || "It hung up, or was stopped.",
-        remedy: ["Call again. What was said stays below."],
-      };
-    case "unexpected":
-      return {
-        title: "Something went wrong in this page",
-        what: found.message,
-        remedy: ["Reload the page. If it happens again, please report it with the text above."],
-      };
-  }
-}
+const WORDS: Record<LanguageCode, Strings> = { en: english, de: german };
+const KEY = "antiphon.page-language";
 
-const en = {
-  title: "Antiphon",
-  tagline: "Talk, as you would on the phone.",
-  promise: "Speak naturally, pause to think, interrupt whenever you like.",
-  privacy: (server: string) => `This page talks to ${server} and to nobody else.`,
-  start: "Start talking",
-  asking: "Waiting for the microphone…",
-  connecting: "Connecting…",
-  cancel: "Cancel",
-  checkMicrophone: "Check the microphone",
-  openMicrophone: "Open the microphone",
-  closeMicrophone: "Close the microphone",
-  device: "Microphone",
-  defaultDevice: "Standard microphone",
-  levels: { microphone: "You", agent: "Agent" },
-  decibels: (dbfs: number) => `${Math.round(dbfs).toString().replace("-", "−")} dB`,
-  mute: "Mute",
-  unmute: "Unmute",
-  muted: "Your microphone is muted.",
-  interrupt: "Interrupt",
-  interruptKey: "Esc",
-  hangup: "Hang up",
-  phases,
-  connection: {
-    idle: "",
-    asking: "",
-    connecting: "Connecting",
-    live: "Connected",
-    interrupted: "Reconnecting",
-  },
-  interrupted: "The connection broke. Trying to get it back…",
-  silenced: "The browser holds the voice back.",
-  unsilence: "Turn the sound on",
-  you: "You",
-  agent: "Agent",
-  transcript: "What was said",
-  lastCall: "The last call",
-  quiet: "Say something. Your words and the answer appear here.",
-  unheard: "not heard:",
-  notUnderstood: (reason: string) => `This could not be written down: ${reason || "no reason given"}`,
-  notAnswered: (reason: string) => `The agent could not answer: ${reason || "no reason given"}`,
-  type: "Type instead of speaking",
-  typeHere: "Or type here",
-  send: "Send",
-  latency: "Time to answer",
-  latencyHint: "from your last sound to the agent's first, at the server",
-  noLatency: "after your first turn",
-  seconds: (ms: number) => `${(ms / 1000).toFixed(2)} s`,
-  milliseconds: (ms: number) => `${Math.round(ms)} ms`,
-  stages,
-  details: "Connection",
-  stats: { rtt: "Round trip", jitter: "Jitter buffer", loss: "Lost packets", codec: "Codec", path: "Path" },
-  unknown: "–",
-  percent: (share: number) => `${(100 * share).toFixed(1)} %`,
-  again: "Try again",
-  back: "Back",
-  token: "Token",
-  close: "Close",
-  problem,
-};
+/** What was chosen; null to follow the browser. */
+export const choice = signal<LanguageCode | null>(known(recall(KEY)));
 
-/** The strings of one language. */
-export type Strings = typeof en;
+/** The language in use. */
+export const language = computed(() => choice.value ?? best(globalThis.navigator?.languages ?? []));
 
 /** The strings in use. */
-export const text: Strings = en;
+export const text = computed(() => WORDS[language.value]);
+
+/** Chooses a language of the page, for this visit and the next; null to follow the browser. */
+export function speak(code: LanguageCode | null): void {
+  choice.value = code;
+  keep(KEY, code);
+}
+
+/** The first of the wanted languages (BCP 47, the best first) that the page has; English if it has none. */
+export function best(wanted: readonly string[]): LanguageCode {
+  for (const tag of wanted) {
+    const code = known(tag.split("-")[0]?.toLowerCase() ?? "");
+    if (code) return code;
+  }
+  return "en";
+}
+
+/** A language's own name for another, such as "Deutsch" of "de" among Germans. */
+export function nameOf(code: string): string {
+  const names = new Intl.DisplayNames([language.value], { type: "language" });
+  return names.of(code) ?? code;
+}
+
+/** The code, if the page has that language. */
+export function known(code: string | null): LanguageCode | null {
+  return code !== null && Object.hasOwn(LANGUAGES, code) ? (code as LanguageCode) : null;
+}

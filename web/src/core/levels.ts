@@ -6,6 +6,8 @@ const WINDOW = 2048;
 export const SILENCE_DBFS = -100;
 /** How long a peak stays. */
 const HOLD_MS = 1_000;
+/** A peak from here on is cut off by the converter, and sounds broken. */
+export const CLIP_DBFS = -0.2;
 
 export type Source = "microphone" | "agent";
 

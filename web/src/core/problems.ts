@@ -15,6 +15,10 @@ export type Problem =
   | { readonly kind: "no-microphone" }
   /** Another program holds the microphone, or its driver failed. */
   | { readonly kind: "microphone-busy" }
+  /** The browser's question about what to share was answered with no. */
+  | { readonly kind: "nothing-shared" }
+  /** A tab or screen was shared, and its sound was not. */
+  | { readonly kind: "no-sound-shared" }
   /** No HTTP answer at all. */
   | { readonly kind: "unreachable" }
   /** 503 because all places are taken. */

@@ -107,6 +107,17 @@ export class Server {
     });
   }
 
+  /** The names of the agent's voices; none from a server that does not say. */
+  async voices(): Promise<readonly string[]> {
+    const url = new URL("v1/audio/voices", this.#base);
+    const response = await this.#fetch(url, { headers: this.#authorization() }).catch(() => null);
+    const body: unknown = response?.ok ? await response.json().catch(() => null) : null;
+    if (!isRecord(body) || !Array.isArray(body.voices)) return [];
+    return body.voices.flatMap((voice) =>
+      isRecord(voice) && typeof voice.id === "string" ? [voice.id] : [],
+    );
+  }
+
   async #fetch(url: URL, init: RequestInit): Promise<Response> {
     try {
       return await fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });

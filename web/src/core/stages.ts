@@ -1,10 +1,11 @@
-// Where a turn's time went: the marks of an `antiphon.timeline`, in the order in which they were reached.
+// Where a turn's time went: the marks of an `antiphon.timeline` in the order in which they were reached, and the way.
 
-import type { Timeline } from "./state";
+import type { Timeline } from "./conversation";
 
 /** The marks between the user's last sound and the agent's first, as the server names them. */
 const MARKS = [
   "pause",
+  "judged",
   "endpoint",
   "transcript",
   "first_delta",
@@ -13,7 +14,7 @@ const MARKS = [
   "audible",
 ] as const;
 
-export type StageName = (typeof MARKS)[number];
+export type StageName = (typeof MARKS)[number] | "network";
 
 /** The time that led to one mark: from the mark before it. */
 export interface Stage {
@@ -24,8 +25,13 @@ export interface Stage {
   readonly to_ms: number;
 }
 
+/** From the user's mouth to the user's ear, ms: the server's part and the way; null of a turn that was not answered. */
+export function mouthToEar(timeline: Timeline): number | null {
+  return timeline.audible_ms === undefined ? null : timeline.audible_ms + (timeline.network_ms ?? 0);
+}
+
 /**
- * The stages of one turn, without gaps, from 0 to the agent's first sound. Marks are sorted by time, not by name:
+ * The stages of one turn, without gaps, from 0 to the agent's first sound at the user's ear. Marks are sorted by time, not by name:
  * work done ahead of its turn (a draft begun during the pause) lies before the decision that released it.
  */
 export function stages(timeline: Timeline): readonly Stage[] {
@@ -42,5 +48,7 @@ export function stages(timeline: Timeline): readonly Stage[] {
       from_ms = to_ms;
     }
   }
+  const total_ms = mouthToEar(timeline);
+  if (total_ms !== null && total_ms > from_ms) found.push({ name: "network", from_ms, to_ms: total_ms });
   return found;
 }

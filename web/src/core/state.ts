@@ -1,9 +1,10 @@
 // The conversation as the page shows it: a pure function of the server's events, and nothing else decides.
-// No DOM, no clock, no I/O: (CallState, ServerEvent) → CallState, so every rule here is tested without a browser.
+// No DOM, no clock, no I/O: (CallState, ServerEvent, Now) → CallState, so every rule here is tested without a browser.
 
+import { type CallState, EMPTY, type Line, type LineKind, type Now, type Timeline } from "./conversation";
+import { languageOf, type SessionConfig } from "./settings";
 import type {
   CaptionEvent,
-  ErrorBody,
   ItemAddedEvent,
   PhaseName,
   ResponseDoneEvent,
@@ -11,60 +12,43 @@ import type {
   TimelineEvent,
 } from "./wire";
 
-/** What one line of the transcript is: words of either side, or the reason why there are none. */
-export type LineKind = "user" | "agent" | "user-failed" | "agent-failed";
-
-/** One line of the transcript: an item of the conversation. */
-export interface Line {
-  /** The item's id; a failure that has no item is called after its response. */
-  readonly id: string;
-  readonly kind: LineKind;
-  /** All words known so far; of a failed line, the server's reason. */
-  readonly text: string;
-  /** Characters of `text` that are certain: recognised for good (user) or heard by the user (agent). */
-  readonly sure: number;
-  /** Nothing will be added. */
-  readonly final: boolean;
-  /** An answer that was cut off: what lies after `sure` was never heard. */
-  readonly cut: boolean;
-  /** The response that an agent's line belongs to. */
-  readonly responseId: string | null;
+/** The state of a call that begins; of one that goes on, `usual` is what the server had before anybody changed it. */
+export function begun(usual: SessionConfig | null = null): CallState {
+  return { ...EMPTY, usual };
 }
 
-/** One turn's stage times, ms since the user's last sound; a stage that was not reached is absent. */
-export type Timeline = Omit<TimelineEvent, "event_id" | "type">;
-
-/** Everything that the server's events have told. */
-export interface CallState {
-  readonly phase: PhaseName;
-  /** The server speaks `antiphon.*`: phase and heard words come from it, and are not guessed. */
-  readonly extended: boolean;
-  readonly lines: readonly Line[];
-  /** One per turn, oldest first. */
-  readonly timelines: readonly Timeline[];
-  /** The last client event that the server refused, until the next one is accepted or it is dismissed. */
-  readonly refusal: ErrorBody | null;
-  readonly session: Readonly<Record<string, unknown>> | null;
+/** The state after the last refusal was read. */
+export function dismissed(state: CallState): CallState {
+  return { ...state, refusal: null };
 }
 
-export const EMPTY: CallState = {
-  phase: "idle",
-  extended: false,
-  lines: [],
-  timelines: [],
-  refusal: null,
-  session: null,
-};
+/** The state after the call: nobody's turn, and no line grows any more. */
+export function over(state: CallState): CallState {
+  const lines = state.lines.map((line) => {
+    if (line.final) return line;
+    const unheard = line.kind === "agent" && line.text.slice(line.sure).trim() !== "";
+    return unheard ? { ...line, final: true, cut: true } : whole(line);
+  });
+  return { ...state, lines, phase: "idle" };
+}
 
 /** Refusals that mean "there was nothing to do": an interruption that came too late is not the user's problem. */
 const HARMLESS = new Set(["response_cancel_not_active"]);
 
+const UNKNOWN: Now = { at_ms: 0, network_ms: null };
+
 /** The state after `event`. Types that this page does not know (an older page, a newer server) change nothing. */
-export function reduce(state: CallState, event: ServerEvent): CallState {
+export function reduce(state: CallState, event: ServerEvent, now: Now = UNKNOWN): CallState {
+  return stamped(state.lines, step(state, event, now), now.at_ms);
+}
+
+function step(state: CallState, event: ServerEvent, now: Now): CallState {
   switch (event.type) {
-    case "session.created":
+    case "session.created": {
       // The server tells a client that has come back what was said so far.
-      return { ...EMPTY, session: event.session, timelines: state.timelines };
+      const { timelines, usual } = state;
+      return { ...EMPTY, session: event.session, timelines, usual: usual ?? event.session };
+    }
     case "session.updated":
       return { ...state, session: event.session };
     case "error":
@@ -108,6 +92,12 @@ export function reduce(state: CallState, event: ServerEvent): CallState {
       return change(state, event.item_id, "agent", (line) =>
         event.transcript.length > line.text.length ? written(line, event.transcript, state.extended) : line,
       );
+    case "response.output_text.delta": // a written answer: what is there can be read
+      return change(state, event.item_id, "agent", (line) =>
+        written({ ...line, responseId: event.response_id }, line.text + event.delta, false),
+      );
+    case "response.output_text.done":
+      return change(state, event.item_id, "agent", (line) => whole({ ...line, text: event.text }));
     case "antiphon.caption":
       return { ...captioned(state, event), extended: true };
     case "output_audio_buffer.stopped":
@@ -120,7 +110,7 @@ export function reduce(state: CallState, event: ServerEvent): CallState {
       return responseDone(state, event);
 
     case "antiphon.timeline":
-      return { ...state, extended: true, timelines: merged(state.timelines, event) };
+      return { ...state, extended: true, timelines: merged(state.timelines, event, now) };
     default:
       return state;
   }
@@ -138,13 +128,36 @@ export function heardLength(text: string, heard: string): number {
   return at;
 }
 
+const UNSPOKEN = {
+  text: "",
+  sure: 0,
+  final: false,
+  cut: false,
+  responseId: null,
+  from_ms: null,
+  to_ms: null,
+};
+
 /** Applies `edit` to the line called `id`; an item never heard of before gets a line at the end. */
 function change(state: CallState, id: string, kind: LineKind, edit: (line: Line) => Line): CallState {
-  const at = state.lines.findIndex((line) => line.id === id);
-  const old = state.lines[at];
-  if (old) return { ...state, lines: state.lines.with(at, edit(old)) };
-  const fresh: Line = { id, kind, text: "", sure: 0, final: false, cut: false, responseId: null };
+  const place = state.lines.findIndex((line) => line.id === id);
+  const old = state.lines[place];
+  if (old) return { ...state, lines: state.lines.with(place, edit(old)) };
+  const lang = languageOf(state.session);
+  const fresh: Line = { ...UNSPOKEN, id, kind, lang };
   return { ...state, lines: [...state.lines, edit(fresh)] };
+}
+
+/** Dates the lines that have grown: an agent's counts from when it is heard. */
+function stamped(before: readonly Line[], state: CallState, at_ms: number): CallState {
+  if (state.lines === before) return state;
+  const lines = state.lines.map((line, place) => {
+    const old = before[place];
+    if (old === line || (line.kind === "agent" && line.sure === 0)) return line;
+    if (old?.to_ms && old.id === line.id && old.text === line.text && old.sure === line.sure) return line;
+    return { ...line, from_ms: line.from_ms ?? at_ms, to_ms: at_ms };
+  });
+  return { ...state, lines };
 }
 
 /** A line to which nothing will be added, all of it certain. */
@@ -169,7 +182,11 @@ function itemSeen(state: CallState, item: ItemAddedEvent["item"]): CallState {
     .map((part) => (part.type === "input_text" ? part.text : ""))
     .join(" ")
     .trim();
-  const said = item.content.map((part) => ("transcript" in part ? (part.transcript ?? "") : "")).join(" ");
+  const said = item.content
+    .map((part) =>
+      part.type === "output_text" ? part.text : "transcript" in part ? (part.transcript ?? "") : "",
+    )
+    .join(" ");
   return change(state, item.id, item.role === "user" ? "user" : "agent", (line) => {
     if (typed) return whole({ ...line, text: typed });
     if (said.trim() === "" || line.text !== "") return line;
@@ -220,8 +237,11 @@ function responseDone(state: CallState, event: ResponseDoneEvent): CallState {
 }
 
 /** A turn's stages may arrive in parts, the end of its answer long after its beginning. */
-function merged(timelines: readonly Timeline[], event: TimelineEvent): readonly Timeline[] {
+function merged(timelines: readonly Timeline[], event: TimelineEvent, now: Now): readonly Timeline[] {
   const { event_id: _id, type: _type, ...times } = event;
-  const at = timelines.findIndex((timeline) => timeline.response_id === times.response_id);
-  return at < 0 ? [...timelines, times] : timelines.with(at, { ...timelines[at], ...times });
+  const place = timelines.findIndex((timeline) => timeline.response_id === times.response_id);
+  const whole: Timeline = { ...timelines[place], ...times };
+  const first = whole.audible_ms !== undefined && whole.network_ms === undefined && now.network_ms !== null;
+  const dated = first ? { ...whole, network_ms: now.network_ms } : whole;
+  return place < 0 ? [...timelines, dated] : timelines.with(place, dated);
 }

@@ -1,5 +1,7 @@
 // The connection's quality, from `getStats()`: https://www.w3.org/TR/webrtc-stats/
 
+import { type ReadonlySignal, signal } from "@preact/signals-core";
+
 /** One look at the connection. What the browser does not say is null. */
 export interface CallStats {
   readonly rtt_ms: number | null;
@@ -11,6 +13,52 @@ export interface CallStats {
   readonly codec: string | null;
   /** How this side is reached: `host`, `srflx`, `prflx` or `relay`. */
   readonly path: string | null;
+}
+
+/** What the way there and back adds to an answer, with the wait in the jitter buffer, ms; null while it is not known. */
+export function network_ms(stats: CallStats | null): number | null {
+  if (!stats || (stats.rtt_ms === null && stats.jitterBuffer_ms === null)) return null;
+  return (stats.rtt_ms ?? 0) + (stats.jitterBuffer_ms ?? 0);
+}
+
+const LOOK_MS = 1_000;
+/** Looks that a report shows. */
+const RECENT = 20;
+
+/** Looks at a call's connection once a second. */
+export class Looks {
+  /** The last one; null without a call. */
+  readonly stats: ReadonlySignal<CallStats | null>;
+  /** The last of them, oldest first, also after the call. */
+  readonly recent: CallStats[] = [];
+  readonly #stats = signal<CallStats | null>(null);
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor() {
+    this.stats = this.#stats;
+  }
+
+  /** Looks at `peer` from now on. */
+  begin(peer: RTCPeerConnection): void {
+    this.rest();
+    const reader = new StatsReader();
+    const timer = setInterval(() => void look(), LOOK_MS);
+    const look = async (): Promise<void> => {
+      const reports = (await peer.getStats()) as unknown as ReadonlyMap<string, Report>;
+      if (this.#timer !== timer) return;
+      this.#stats.value = reader.read(reports);
+      this.recent.push(this.#stats.value);
+      if (this.recent.length > RECENT) this.recent.shift();
+    };
+    this.#timer = timer;
+  }
+
+  /** There is nothing to look at. */
+  rest(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#stats.value = null;
+  }
 }
 
 /** The counters that a look is a difference of. */

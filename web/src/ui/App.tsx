@@ -4,7 +4,10 @@ import { text } from "../core/i18n";
 import { CallView } from "./CallView";
 import { Logo } from "./icons";
 import { Lobby } from "./Lobby";
+import { dialog } from "./looks";
 import { ProblemView } from "./ProblemView";
+import { SettingsDialog } from "./Settings";
+import { Keys, useShortcuts } from "./Shortcuts";
 
 /** The page: a lobby, a call, or the reason why there is none. */
 export function App({ client }: { client: VoiceClient }) {
@@ -13,26 +16,15 @@ export function App({ client }: { client: VoiceClient }) {
   const inCall = connection === "live" || connection === "interrupted";
 
   useEffect(() => void client.checkReady(), [client]);
-
-  useEffect(() => {
-    const listening = new AbortController();
-    addEventListener(
-      "keydown",
-      (event) => {
-        if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing) client.interrupt();
-      },
-      { signal: listening.signal },
-    );
-    return () => listening.abort();
-  }, [client]);
+  useShortcuts(client);
 
   return (
     <>
       <header class="top">
         <Logo />
-        <h1>{text.title}</h1>
+        <h1>{text.value.title}</h1>
         <span class="link" data-connection={connection}>
-          {text.connection[connection]}
+          {text.value.connection[connection]}
         </span>
       </header>
       {problem ? (
@@ -42,12 +34,14 @@ export function App({ client }: { client: VoiceClient }) {
       ) : (
         <Lobby client={client} />
       )}
+      {dialog.value === "settings" && <SettingsDialog client={client} />}
+      {dialog.value === "keys" && <Keys />}
       {/* In the document from the start: iOS plays nothing through an element that is not. */}
       {/* biome-ignore lint/a11y/useMediaCaption: the transcript is the caption */}
       <audio
         ref={(element) => {
           element?.setAttribute("playsinline", "");
-          client.speaker = element;
+          client.speaker.element = element;
         }}
       />
     </>

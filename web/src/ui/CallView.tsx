@@ -1,29 +1,47 @@
+import { useEffect, useRef } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
 import { text } from "../core/i18n";
-import { HangUpIcon, InterruptIcon, MicrophoneIcon, MutedIcon } from "./icons";
-import { Latency } from "./Latency";
+import { Controls } from "./Controls";
+import { captions } from "./looks";
 import { Meter } from "./Meter";
 import { Phase } from "./Phase";
 import { Quality } from "./Quality";
+import { Save } from "./Save";
 import { TextBox } from "./TextBox";
 import { Transcript } from "./Transcript";
+import { Waterfall } from "./Waterfall";
 
 /** A call: whose turn it is, what was said, how long it took. */
 export function CallView({ client }: { client: VoiceClient }) {
+  const main = useRef<HTMLElement>(null);
+
+  useEffect(() => {
+    // The button that began the call is gone, and the focus with it: the next Tab goes into the call.
+    main.current?.focus();
+  }, []);
+
   return (
-    <main class="call">
+    <main class="call" ref={main} tabIndex={-1} data-words={captions.value}>
       <section class="stage card">
         <Phase client={client} />
         <div class="meters">
           <Meter client={client} source="microphone" />
           <Meter client={client} source="agent" />
         </div>
-        <Latency client={client} />
+        <Waterfall client={client} />
         <Quality client={client} />
       </section>
       <section class="talk card">
         <Banners client={client} />
-        <Transcript client={client} />
+        {captions.value === "on" && (
+          <>
+            <div class="bar-of-talk">
+              <h2 class="label">{text.value.transcript}</h2>
+              <Save client={client} />
+            </div>
+            <Transcript client={client} />
+          </>
+        )}
         <TextBox client={client} />
       </section>
       <Controls client={client} />
@@ -36,54 +54,31 @@ function Banners({ client }: { client: VoiceClient }) {
   return (
     <>
       {client.connection.value === "interrupted" && (
-        <p class="banner" role="alert">
-          {text.interrupted}
+        <p class="banner" role="alert" data-testid="interrupted">
+          {text.value.interrupted}
         </p>
       )}
-      {client.silenced.value && (
+      {client.speaker.silenced.value && (
         <p class="banner" role="alert">
-          {text.silenced}
+          {text.value.silenced}
           <button type="button" onClick={() => void client.unsilence()}>
-            {text.unsilence}
+            {text.value.unsilence}
           </button>
+        </p>
+      )}
+      {client.talk.unheard.value && (
+        <p class="banner" role="alert" data-testid="unheard-speech">
+          {client.talk.muted.value ? text.value.unheardSpeech : text.value.unheardHold}
         </p>
       )}
       {refusal && (
         <p class="banner" role="alert" data-testid="refusal">
-          {refusal.message}
+          <span lang="en">{refusal.message}</span>
           <button type="button" onClick={() => client.dismissRefusal()}>
-            {text.close}
+            {text.value.close}
           </button>
         </p>
       )}
     </>
-  );
-}
-
-function Controls({ client }: { client: VoiceClient }) {
-  const muted = client.muted.value;
-  const { phase } = client.state.value;
-  const answering = phase === "thinking" || phase === "speaking" || phase === "yielding";
-  return (
-    <div class="controls">
-      <button type="button" data-testid="mute" data-on={muted} onClick={() => client.mute(!muted)}>
-        {muted ? <MutedIcon /> : <MicrophoneIcon />}
-        {muted ? text.unmute : text.mute}
-      </button>
-      <button
-        type="button"
-        data-testid="interrupt"
-        disabled={!answering}
-        aria-keyshortcuts="Escape"
-        onClick={() => client.interrupt()}
-      >
-        <InterruptIcon />
-        {text.interrupt} <kbd>{text.interruptKey}</kbd>
-      </button>
-      <button type="button" class="danger" data-testid="hangup" onClick={() => client.leave()}>
-        <HangUpIcon />
-        {text.hangup}
-      </button>
-    </div>
   );
 }

@@ -1,7 +1,11 @@
+import { useEffect, useRef } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
 import { text } from "../core/i18n";
-import { MicrophoneIcon } from "./icons";
+import { Devices } from "./Devices";
+import { MicrophoneIcon, SettingsIcon } from "./icons";
+import { dialog } from "./looks";
 import { Meter } from "./Meter";
+import { Save } from "./Save";
 import { Transcript } from "./Transcript";
 
 /** Before a call: one large button, and a way to see whether the microphone works. */
@@ -9,43 +13,72 @@ export function Lobby({ client }: { client: VoiceClient }) {
   const connection = client.connection.value;
   const waiting = connection !== "idle";
   const spoken = client.state.value.lines.length > 0;
+  const start = useRef<HTMLButtonElement>(null);
+
+  useEffect(() => {
+    // Back from a call: the keyboard is where the next one begins, and not at the top of the page.
+    if (client.state.value.lines.length > 0) start.current?.focus();
+  }, [client]);
+
   return (
     <main class="lobby">
       <section class="welcome">
-        <h2>{text.tagline}</h2>
-        <p class="soft">{text.promise}</p>
+        <h2>{text.value.tagline}</h2>
+        <p class="soft">{text.value.promise}</p>
         <button
           type="button"
           class="primary large"
           data-testid="start"
+          ref={start}
           disabled={waiting}
           onClick={() => void client.join()}
         >
           <MicrophoneIcon />
           <span role="status">
-            {connection === "asking" ? text.asking : waiting ? text.connecting : text.start}
+            {connection === "asking" ? text.value.asking : waiting ? text.value.connecting : text.value.start}
           </span>
         </button>
         {waiting ? (
           <button type="button" class="quiet" data-testid="cancel" onClick={() => client.leave()}>
-            {text.cancel}
+            {text.value.cancel}
           </button>
         ) : (
-          <MicrophoneCheck client={client} />
+          <>
+            <Check client={client} />
+            <button
+              type="button"
+              class="quiet"
+              data-testid="open-settings"
+              onClick={() => {
+                dialog.value = "settings";
+              }}
+            >
+              <SettingsIcon />
+              {text.value.settings}
+            </button>
+          </>
         )}
-        <p class="soft small">{text.privacy(client.server.address)}</p>
+        <p class="soft small">{text.value.privacy(client.server.address)}</p>
       </section>
-      {spoken && !waiting && (
-        <section class="card past">
-          <h2 class="label">{text.lastCall}</h2>
-          <Transcript client={client} />
-        </section>
-      )}
+      {spoken && !waiting && <Past client={client} title={text.value.lastCall} />}
     </main>
   );
 }
 
-function MicrophoneCheck({ client }: { client: VoiceClient }) {
+/** What was said in the call before. */
+export function Past({ client, title }: { client: VoiceClient; title: string }) {
+  return (
+    <section class="card past">
+      <div class="bar-of-talk">
+        <h2 class="label">{title}</h2>
+        <Save client={client} />
+      </div>
+      <Transcript client={client} />
+    </section>
+  );
+}
+
+function Check({ client }: { client: VoiceClient }) {
   const { microphone } = client;
   const open = microphone.stream.value !== null;
   return (
@@ -53,34 +86,18 @@ function MicrophoneCheck({ client }: { client: VoiceClient }) {
       class="card check"
       onToggle={(event) => {
         // The microphone is never open unseen: folding the check away closes it.
-        if (!event.currentTarget.open && client.connection.value === "idle") microphone.close();
+        if (!event.currentTarget.open) client.closeMicrophone();
       }}
     >
-      <summary>{text.checkMicrophone}</summary>
+      <summary>{text.value.checkMicrophone}</summary>
       {open ? (
         <Meter client={client} source="microphone" />
       ) : (
         <button type="button" data-testid="try-microphone" onClick={() => void client.tryMicrophone()}>
-          {text.openMicrophone}
+          {text.value.openMicrophone}
         </button>
       )}
-      {microphone.devices.value.length > 0 && (
-        <label class="field">
-          <span>{text.device}</span>
-          <select
-            data-testid="device"
-            value={microphone.chosen.value}
-            onChange={(event) => void client.chooseMicrophone(event.currentTarget.value)}
-          >
-            <option value="">{text.defaultDevice}</option>
-            {microphone.devices.value.map((device) => (
-              <option key={device.id} value={device.id}>
-                {device.label}
-              </option>
-            ))}
-          </select>
-        </label>
-      )}
+      <Devices client={client} />
     </details>
   );
 }

@@ -40,6 +40,18 @@ const SHAPES: Record<PhaseName, preact.JSX.Element> = {
   yielding: <path class="solid" d="M44 42h11v36h-11zM65 42h11v36h-11z" />,
 };
 
+/** What is to be said about it: a microphone that is closed counts for more than an agent that listens. */
+function words(client: VoiceClient): string {
+  const { phase } = client.state.value;
+  const { talk } = client;
+  if (phase !== "idle" || talk.holding.held.value) return text.value.phases[phase];
+  return talk.muted.value
+    ? text.value.muted
+    : client.wishes.holds
+      ? text.value.hold
+      : text.value.phases[phase];
+}
+
 /** Whose turn it is, as word, colour and shape. */
 export function Phase({ client }: { client: VoiceClient }) {
   const { phase } = client.state.value;
@@ -64,7 +76,7 @@ export function Phase({ client }: { client: VoiceClient }) {
         <circle class="ring" cx="60" cy="60" r="46" />
         {SHAPES[phase]}
       </svg>
-      <p role="status">{client.muted.value && phase === "idle" ? text.muted : text.phases[phase]}</p>
+      <p role="status">{words(client)}</p>
     </div>
   );
 }

@@ -4,16 +4,20 @@ import type { VoiceClient } from "../core/client";
 import { text } from "../core/i18n";
 import type { Problem } from "../core/problems";
 import { WarningIcon } from "./icons";
-import { Transcript } from "./Transcript";
+import { Past } from "./Lobby";
+import { CopyReport } from "./Quality";
 
 /** How often a server that is still loading is asked whether it is ready. */
 const ASK_MS = 2_000;
 /** Trying again changes nothing about these. */
 const FINAL: readonly Problem["kind"][] = ["insecure", "unsupported", "loading"];
 
+/** Worth a report: nobody here did anything wrong. */
+const REPORTED: readonly Problem["kind"][] = ["refused", "no-path", "lost", "ended", "unexpected"];
+
 /** Why there is no call, and what to do about it. */
 export function ProblemView({ client, problem }: { client: VoiceClient; problem: Problem }) {
-  const { title, what, remedy } = text.problem(problem, client.server.address);
+  const { title, what, remedy } = text.value.problem(problem, client.server.address);
   const heading = useRef<HTMLHeadingElement>(null);
   const { kind } = problem;
 
@@ -38,24 +42,21 @@ export function ProblemView({ client, problem }: { client: VoiceClient; problem:
           ))}
         </ul>
         {kind === "unauthorised" && <Token client={client} />}
+        {REPORTED.includes(kind) && <CopyReport client={client} />}
         {!FINAL.includes(kind) && (
           <div class="row">
             {kind !== "unauthorised" && (
               <button type="button" class="primary" data-testid="again" onClick={() => void client.join()}>
-                {text.again}
+                {text.value.again}
               </button>
             )}
             <button type="button" data-testid="back" onClick={() => client.dismiss()}>
-              {text.back}
+              {text.value.back}
             </button>
           </div>
         )}
       </section>
-      {client.state.value.lines.length > 0 && (
-        <section class="card past">
-          <Transcript client={client} />
-        </section>
-      )}
+      {client.state.value.lines.length > 0 && <Past client={client} title={text.value.transcript} />}
     </main>
   );
 }
@@ -74,8 +75,8 @@ function Token({ client }: { client: VoiceClient }) {
       <input
         type="password"
         data-testid="token"
-        aria-label={text.token}
-        placeholder={text.token}
+        aria-label={text.value.token}
+        placeholder={text.value.token}
         autocomplete="current-password"
         value={token.value}
         onInput={(event) => {
@@ -83,7 +84,7 @@ function Token({ client }: { client: VoiceClient }) {
         }}
       />
       <button type="submit" class="primary" disabled={token.value.trim() === ""}>
-        {text.again}
+        {text.value.again}
       </button>
     </form>
   );

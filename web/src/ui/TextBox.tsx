@@ -16,8 +16,8 @@ export function TextBox({ client }: { client: VoiceClient }) {
       <input
         type="text"
         data-testid="textbox"
-        aria-label={text.type}
-        placeholder={text.typeHere}
+        aria-label={text.value.type}
+        placeholder={text.value.typeHere}
         autocomplete="off"
         enterkeyhint="send"
         value={words.value}
@@ -26,7 +26,7 @@ export function TextBox({ client }: { client: VoiceClient }) {
         }}
       />
       <button type="submit" data-testid="send" disabled={words.value.trim() === ""}>
-        {text.send}
+        {text.value.send}
       </button>
     </form>
   );

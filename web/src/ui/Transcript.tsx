@@ -1,7 +1,9 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
+import type { Line, Timeline } from "../core/conversation";
 import { text } from "../core/i18n";
-import type { Line, Timeline } from "../core/state";
+import { mouthToEar } from "../core/stages";
+import { announce } from "./looks";
 
 /** What was said. Only finished lines are announced; what is still changing would flood a screen reader. */
 export function Transcript({ client }: { client: VoiceClient }) {
@@ -25,12 +27,12 @@ export function Transcript({ client }: { client: VoiceClient }) {
       ref={box}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
       tabIndex={0}
-      aria-label={text.transcript}
+      aria-label={text.value.transcript}
       onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
         atEnd.current = scrollHeight - scrollTop - clientHeight < 40;
       }}
     >
-      {shown.length === 0 && <p class="soft empty">{text.quiet}</p>}
+      {shown.length === 0 && <p class="soft empty">{text.value.quiet}</p>}
       <div role="log" aria-live="polite">
         {done.map((line) => (
           <Entry key={line.id} line={line} timeline={timelineOf(line, timelines)} />
@@ -49,28 +51,39 @@ function Entry({ line, timeline }: { line: Line; timeline: Timeline | undefined 
   if (line.kind === "user-failed" || line.kind === "agent-failed") {
     return (
       <p class="entry failed" data-testid={line.kind}>
-        {line.kind === "user-failed" ? text.notUnderstood(line.text) : text.notAnswered(line.text)}
+        {line.kind === "user-failed"
+          ? text.value.notUnderstood(line.text)
+          : text.value.notAnswered(line.text)}
       </p>
     );
   }
   const sure = line.text.slice(0, line.sure);
   const rest = line.text.slice(line.sure);
-  const answered_ms = timeline?.audible_ms;
+  const answered_ms = timeline && mouthToEar(timeline);
   return (
     // The agent's words are heard; reading them out as well would talk over the voice.
-    <article class={`entry ${line.kind}`} aria-live={line.kind === "agent" ? "off" : undefined}>
+    <article
+      class={`entry ${line.kind}`}
+      aria-live={line.kind === "agent" && announce.value === "off" ? "off" : undefined}
+    >
       <h3 class="label">
-        {line.kind === "user" ? text.you : text.agent}
-        {answered_ms !== undefined && <span class="took">{text.seconds(answered_ms)}</span>}
+        {line.kind === "user" ? text.value.you : text.value.agent}
+        {answered_ms != null && <span class="took">{text.value.seconds(answered_ms)}</span>}
       </h3>
-      <p dir="auto" data-testid={`${line.kind}-transcript`} data-final={line.final} data-cut={line.cut}>
+      <p
+        dir="auto"
+        lang={line.lang || undefined}
+        data-testid={`${line.kind}-transcript`}
+        data-final={line.final}
+        data-cut={line.cut}
+      >
         {sure}
         {rest && line.kind === "user" && <span class="unsure">{rest}</span>}
         {rest && line.cut && (
           <>
             {/* The space before the first word is not struck through. */}
             {rest.slice(0, rest.length - rest.trimStart().length)}
-            <span class="hidden">{text.unheard} </span>
+            <span class="hidden">{text.value.unheard} </span>
             <del data-testid="unheard">{rest.trim()}</del>
           </>
         )}

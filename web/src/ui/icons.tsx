@@ -54,3 +54,34 @@ export const WarningIcon = () => (
     <path d="M12 3 2 20h20zM12 10v4M12 17v.5" />
   </Icon>
 );
+
+/** A loudspeaker. */
+export const SpeakerIcon = () => (
+  <Icon>
+    <path d="M4 10v4h3l5 4V6L7 10zM15.5 9.5a4 4 0 0 1 0 5M18 7a8 8 0 0 1 0 10" />
+  </Icon>
+);
+
+/** Three sliders. */
+export const SettingsIcon = () => (
+  <Icon>
+    <path d="M4 7h9M17 7h3M4 12h1M9 12h11M4 17h3M11 17h9" />
+    <circle cx="15" cy="7" r="2" />
+    <circle cx="7" cy="12" r="2" />
+    <circle cx="9" cy="17" r="2" />
+  </Icon>
+);
+
+/** Into a tray. */
+export const SaveIcon = () => (
+  <Icon>
+    <path d="M12 4v11M7 10.5l5 5 5-5M4 20h16" />
+  </Icon>
+);
+
+/** A cross. */
+export const CloseIcon = () => (
+  <Icon>
+    <path d="M6 6l12 12M18 6L6 18" />
+  </Icon>
+);

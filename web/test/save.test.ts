@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { type CallState, EMPTY, type Line } from "../src/core/conversation";
+import { fileName, transcript } from "../src/core/save";
+
+const BEGAN = new Date(2026, 10, 21, 14, 5).getTime();
+const names = { you: "You", agent: "Agent", unheard: "not heard:" };
+const line = (fields: Partial<Line>): Line => {
+  const text = fields.text ?? "";
+  return {
+    id: "i",
+    kind: "user",
+    text,
+    sure: text.length,
+    final: true,
+    cut: false,
+    responseId: null,
+    lang: "en",
+    from_ms: BEGAN,
+    to_ms: BEGAN + 2_000,
+    ...fields,
+  };
+};
+const state: CallState = {
+  ...EMPTY,
+  lines: [
+    line({ text: "Is 3 < 4 & 4 > 3?" }),
+    line({ kind: "agent", text: "", sure: 0 }),
+    line({
+      kind: "agent",
+      text: "Yes, it is. Shall I say more?",
+      sure: 11,
+      cut: true,
+      responseId: "r1",
+      from_ms: BEGAN + 2_700,
+      to_ms: BEGAN + 3_661_500,
+    }),
+    line({ kind: "agent-failed", text: "The model is gone." }),
+  ],
+  timelines: [{ response_id: "r1", audible_ms: 650, network_ms: 50 }],
+};
+
+describe("transcript", () => {
+  it("as text says who said what, and what was not heard", () => {
+    expect(transcript(state, "txt", names)).toBe(
+      "You: Is 3 < 4 & 4 > 3?\n\nAgent: Yes, it is. [not heard: Shall I say more?]\n",
+    );
+  });
+
+  it("as subtitles has times from the first word on, and only what was heard", () => {
+    expect(transcript(state, "vtt", names)).toBe(
+      [
+        "WEBVTT",
+        "",
+        "00:00:00.000 --> 00:00:02.000",
+        "<v You>Is 3 &lt; 4 &amp; 4 &gt; 3?",
+        "",
+        "00:00:02.700 --> 01:01:01.500",
+        "<v Agent>Yes, it is.",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("as subtitles shows each line for a second at least", () => {
+    const at_once = {
+      ...EMPTY,
+      lines: [line({ text: "A", to_ms: BEGAN }), line({ text: "B", to_ms: BEGAN })],
+    };
+    expect(transcript(at_once, "vtt", names)).toContain("00:00:00.000 --> 00:00:01.000\n<v You>A");
+  });
+
+  it("as data has everything", () => {
+    const [, answer] = JSON.parse(transcript(state, "json", names));
+    expect(answer).toEqual({
+      who: "agent",
+      text: "Yes, it is. Shall I say more?",
+      heard: "Yes, it is.",
+      cut: true,
+      language: "en",
+      from: new Date(BEGAN + 2_700).toISOString(),
+      to: new Date(BEGAN + 3_661_500).toISOString(),
+      mouth_to_ear_ms: 700,
+    });
+  });
+
+  it("of an empty call is an empty file", () => {
+    expect(transcript(EMPTY, "txt", names)).toBe("");
+    expect(transcript(EMPTY, "json", names)).toBe("[]\n");
+  });
+});
+
+it("a file is named after the call's beginning", () => {
+  expect(fileName(state, "vtt")).toBe("antiphon-2026-11-21-1405.vtt");
+});
