@@ -1,0 +1,279 @@
+"""Mouth to ear in a browser: `python -m bench.page [--launches 3] [--turns 5]`.
+
+Chromium calls a server of its own with the page; a recording with the questions is its microphone. All is measured in
+the page: an AnalyserNode is on the microphone's track, behind the browser's echo cancellation, noise suppression and
+gain, another on the agent's stream, behind the jitter buffer, and both are read on one clock in steps of 10 ms. The
+recording is found again in the microphone's track by the course of its loudness; a question ends at its last loud
+10 ms, as in `bench.latency`, and the agent is heard at its first 10 ms above -50 dBFS. An answer is interrupted after
+1.5 s of it, to come to the next question.
+
+Beside it, once a second: the jitter buffer by `getStats`. And over the whole call: errors in the console, requests to
+any other host.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from playwright.async_api import Page, Playwright, async_playwright
+
+from agent.audio import I16, WIRE_RATE, dbfs, write_wav
+from agent.caller import AUDIBLE_DBFS, NOISE_DBFS, loud_end
+from bench.browser import CHROMIUM, HAS_CHROMIUM, KEEP_PEERS, STATS, flags
+from bench.report import machine, quantile, save, table
+from bench.server import Server
+from bench.speech import Clip, questions
+
+F64 = NDArray[np.float64]
+STEP_MS = 10
+STEP = WIRE_RATE * STEP_MS // 1000
+LEAD_S, GAP_S = 4.0, 6.0
+"""Before the first question, in which the call is set up; after each, for the answer."""
+SPEECH_DBFS = (-55.0, -25.0)
+"""Between these the course of the loudness is looked at: below is room, above is the browser's gain."""
+P50_BAR_MS, JITTER_BAR_MS = 450, 60
+LIVE_S = 15.0
+"""How long a call may take to be set up."""
+
+LISTEN = """([step, audible]) => {
+  const context = new AudioContext({ sampleRate: 48000 });
+  const size = 8192;
+  const ears = [antiphon.microphone.stream.value, antiphon.speaker.srcObject].map((stream) => {
+    const source = context.createMediaStreamSource(stream);
+    const analyser = new AnalyserNode(context, { fftSize: size });
+    source.connect(analyser);
+    return { source, analyser, heard: new Float32Array(size) };
+  });
+  const level = (samples) => {
+    let sum = 0;
+    for (const sample of samples) sum += sample * sample;
+    return Math.max(-100, 10 * Math.log10(sum / samples.length || 1e-10));
+  };
+  const kept = { ears, levels: [], lost: 0 };
+  window.bench = kept;
+  let next = null;
+  let speaksSince = null;
+  setInterval(() => {
+    const now = Math.round(context.currentTime * context.sampleRate);
+    for (const { analyser, heard } of ears) analyser.getFloatTimeDomainData(heard);
+    next ??= now;
+    for (; next + step <= now; next += step) {
+      const from = size - (now - next);
+      if (from < 0) kept.lost += 1;
+      const both = ears.map(({ heard }) => (from < 0 ? -100 : level(heard.subarray(from, from + step))));
+      kept.levels.push(both);
+      if (both[1] > audible) speaksSince ??= next;
+      if (speaksSince !== null && next - speaksSince > 1.5 * context.sampleRate) {
+        antiphon.interrupt();
+        speaksSince = null;
+      }
+    }
+  }, 20);
+}"""
+"""In the page: the levels of both sides in dBFS, step by step; silences an agent that has said enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What the microphone hears."""
+
+    pcm: I16
+    spans: list[tuple[int, int]]
+    """of each question, in steps: where it begins, and the end of its last loud one"""
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was seen of one call."""
+
+    turns_ms: list[float | None] = field(default_factory=list)
+    """from the end of each question to the agent; None: there was no answer, or it came too early"""
+    jitter_ms: list[float] = field(default_factory=list)
+    """each second's mean"""
+    jitter_mean_ms: float = 0.0
+    browser_cpu_pct: float = 0.0
+    """of one core, over the call"""
+    lost_steps: int = 0
+    server_ms: list[float] = field(default_factory=list)
+    """what the server says of the same turns, without the way to and fro"""
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+
+def recording(clips: list[Clip]) -> Recording:
+    """The questions one after the other, in a room that is never quite silent."""
+    total = round(LEAD_S * WIRE_RATE) + sum(len(clip.pcm) + round(GAP_S * WIRE_RATE) for clip in clips)
+    room = np.random.default_rng(7).standard_normal(total) * 32768 * 10 ** (NOISE_DBFS / 20)
+    pcm = room.astype(np.int16)
+    at, spans = round(LEAD_S * WIRE_RATE) // STEP * STEP, []
+    for clip in clips:
+        pcm[at : at + len(clip.pcm)] += clip.pcm
+        spans.append((at // STEP, (at + loud_end(clip.pcm)) // STEP))
+        at += (len(clip.pcm) + round(GAP_S * WIRE_RATE)) // STEP * STEP
+    return Recording(pcm, spans)
+
+
+def levels(pcm: I16) -> F64:
+    """dBFS of each step of int16 (n,) at WIRE_RATE."""
+    return np.array([dbfs(pcm[n : n + STEP]) for n in range(0, len(pcm) - STEP + 1, STEP)])
+
+
+def latencies(said: Recording, microphone: F64, agent: F64) -> list[float | None]:
+    """For each question the ms from its end to the agent, by the levels that the page saw, step by step.
+
+    None for one that the page never heard, that got no answer, or that the agent did not wait for.
+    """
+    heard, wanted = _course(microphone), _course(levels(said.pcm))
+    roughly = int(np.correlate(heard, wanted, "full").argmax()) - len(wanted) + 1
+    found: list[float | None] = []
+    for n, (begins, ends) in enumerate(said.spans):
+        shape = wanted[begins - 20 : ends + 20]
+        fits = {
+            shift: float(heard[begins - 20 + shift :][: len(shape)] @ shape)
+            for shift in range(roughly - 15, roughly + 16)
+            if begins - 20 + shift >= 0 and begins - 20 + shift + len(shape) <= len(heard)
+        }
+        if not fits or max(fits.values()) == 0:
+            found.append(None)
+            continue
+        shift = max(fits, key=lambda one: fits[one])
+        until = said.spans[n + 1][0] + shift if n + 1 < len(said.spans) else len(agent)
+        loud = np.flatnonzero(agent[begins + shift : until] > AUDIBLE_DBFS) + begins + shift
+        early = len(loud) == 0 or loud[0] < ends + shift
+        found.append(None if early else float(loud[0] - ends - shift) * STEP_MS)
+    return found
+
+
+def _course(level: F64) -> F64:
+    low, high = SPEECH_DBFS
+    course: F64 = (np.clip(level, low, high) - low) / (high - low)
+    return course
+
+
+def _browser_s() -> float:
+    """CPU seconds that Chromium has taken so far, in all its processes."""
+    spent = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if process.name().startswith("chrom"):
+                times = process.cpu_times()
+                spent += times.user + times.system
+    return spent
+
+
+async def call(library: Playwright, url: str, said: Recording, wav: Path) -> Heard:
+    """One launch of the browser, one call."""
+    heard = Heard()
+    browser = await library.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=flags(wav))
+    context = await browser.new_context()
+    await context.add_init_script(KEEP_PEERS)
+    page = await context.new_page()
+    page.on("pageerror", lambda error: heard.errors.append(str(error)))
+    page.on("console", lambda line: heard.errors.append(line.text) if line.type in ("error", "warning") else None)
+    page.on("request", lambda request: _other(request.url, url, heard.foreign))
+    await page.goto(url)
+    await page.get_by_test_id("start").click()
+    async with asyncio.timeout(LIVE_S):
+        while await page.evaluate("antiphon.connection.value") != "live":  # noqa: ASYNC110 - it is in the page
+            await asyncio.sleep(0.05)
+    await page.evaluate(LISTEN, [STEP, AUDIBLE_DBFS])
+    before_s, seconds = _browser_s(), len(said.pcm) / WIRE_RATE
+    await _jitter(page, heard, seconds)
+    heard.browser_cpu_pct = 100 * (_browser_s() - before_s) / seconds
+    kept = await page.evaluate("({ levels: bench.levels, lost: bench.lost })")
+    both = np.array(kept["levels"], np.float64)
+    heard.lost_steps = kept["lost"]
+    heard.turns_ms = latencies(said, both[:, 0], both[:, 1])
+    timelines = await page.evaluate("antiphon.state.value.timelines.map((one) => one.audible_ms ?? null)")
+    heard.server_ms = [ms for ms in timelines if ms is not None]
+    await page.get_by_test_id("hangup").click()
+    await page.get_by_test_id("start").wait_for()
+    await browser.close()
+    return heard
+
+
+def _other(requested: str, url: str, foreign: list[str]) -> None:
+    parts = urlsplit(requested)
+    if parts.netloc and parts.netloc != urlsplit(url).netloc:
+        foreign.append(requested)
+
+
+async def _jitter(page: Page, heard: Heard, for_s: float) -> None:
+    """Looks once a second at how long sound lay in the jitter buffer."""
+    loop = asyncio.get_running_loop()
+    ends, before = loop.time() + for_s, (0.0, 0.0)
+    while loop.time() < ends:
+        await asyncio.sleep(1.0)
+        reports: list[dict[str, Any]] = (await page.evaluate(STATS))[-1]["stats"]
+        voice = next(one for one in reports if one["type"] == "inbound-rtp" and one["kind"] == "audio")
+        now = (voice["jitterBufferDelay"], voice["jitterBufferEmittedCount"])
+        if now[1] > before[1]:
+            heard.jitter_ms.append(1000 * (now[0] - before[0]) / (now[1] - before[1]))
+            heard.jitter_mean_ms = 1000 * now[0] / now[1]
+        before = now
+
+
+async def measure(launches: int, turns: int) -> list[Heard]:
+    """That many calls, one after the other, with that many questions each."""
+    clips = questions()
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        async with Server() as server, async_playwright() as library:
+            for n in range(launches):
+                said = recording([clips[(n * turns + k) % len(clips)] for k in range(turns)])
+                wav = Path(folder) / f"{n}.wav"
+                write_wav(wav, said.pcm, WIRE_RATE)
+                found.append(await call(library, server.url, said, wav))
+                await server.calls_over(5.0)
+    return found
+
+
+def main() -> None:
+    """Measure, print, assert."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--launches", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=5, help="in each of them")
+    args = parser.parse_args()
+    if not HAS_CHROMIUM:
+        raise SystemExit(f"{CHROMIUM} is missing: apt-get install chromium")
+    calls = asyncio.run(measure(args.launches, args.turns))
+    turns = [ms for one in calls for ms in one.turns_ms]
+    heard = [ms for ms in turns if ms is not None]
+    if not heard:
+        raise SystemExit("no question was answered")
+    seconds = [ms for one in calls for ms in one.jitter_ms]
+    figures: dict[str, Any] = {
+        "turns": len(turns),
+        "missed": len(turns) - len(heard),
+        "p50_ms": round(quantile(heard, 0.5)),
+        "p95_ms": round(quantile(heard, 0.95)),
+        "server_p50_ms": round(quantile([ms for one in calls for ms in one.server_ms], 0.5)),
+        "jitter_buffer_ms": round(max(one.jitter_mean_ms for one in calls)),
+        "worst_second_ms": round(max(seconds)),
+        "browser_cpu_pct": round(max(one.browser_cpu_pct for one in calls)),
+        "errors": sum(len(one.errors) for one in calls),
+        "foreign": sum(len(one.foreign) for one in calls),
+    }
+    print(table(list(figures), [list(figures.values())]))
+    print("\nserver: the same turns by the server's own marks. jitter_buffer: the mean of the worst call.")
+    print(f"Bars: p50 {P50_BAR_MS} ms, jitter buffer {JITTER_BAR_MS} ms, no error, no foreign request.\n\n{machine()}")
+    for one in calls:
+        print(*one.errors, *one.foreign, sep="\n", end="")
+    save("page", {**figures, "each": [one.turns_ms for one in calls], "lost_steps": [one.lost_steps for one in calls]})
+    late = figures["p50_ms"] > P50_BAR_MS or figures["jitter_buffer_ms"] > JITTER_BAR_MS
+    if late or figures["missed"] or figures["errors"] or figures["foreign"]:
+        raise SystemExit("the page is late, misses a turn, logs errors or asks another host")
+
+
+if __name__ == "__main__":
+    main()
