@@ -26,6 +26,7 @@ KEEP_PEERS = """(() => {
   if (!Real) return;
   window.RTCPeerConnection = class RTCPeerConnection extends Real {
     constructor(...given) { super(...given); kept.push(this); }
+    close() { this.last = this.getStats(); super.close(); }
   };
 })()"""
 """For `add_init_script`: the page keeps its connections to itself, and what they measure is wanted from outside."""
@@ -34,9 +35,10 @@ STATS = """async () => Promise.all((window.keptPeers ?? []).map(async (peer) => 
   connection: peer.connectionState,
   ice: peer.iceConnectionState,
   signaling: peer.signalingState,
-  stats: [...(await peer.getStats()).values()],
+  stats: [...(await (peer.last ?? peer.getStats())).values()],
 })))"""
-"""For `evaluate`, after `KEEP_PEERS`: every connection that the page has made, and its `getStats()`."""
+"""For `evaluate`, after `KEEP_PEERS`: every connection that the page has made, and its `getStats()`; of one that it has
+closed, what it was at last."""
 
 
 def flags(wav: Path | None = None, *, fake_ui: bool = True, fake_device: bool = True) -> list[str]:

@@ -37,6 +37,12 @@ async def test_whose_tab_is_gone(browser_page):
     await tab.page.close()
     assert not "what it wanted"
 
+async def test_after_the_call(scripted, serve, browser_page):
+    tab = await call(scripted, serve, browser_page)
+    await tab.page.get_by_test_id("hangup").click()
+    await scripted.hung_up.wait()
+    assert not "what it wanted"
+
 async def test_that_passes(browser_page):
     await browser_page()
 """
@@ -50,14 +56,15 @@ def test_a_failure_leaves_screenshot_console_stats_and_server_log(tmp_path: Path
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if "no browser" in run.stdout:
         pytest.skip("no browser")
-    assert "2 failed, 1 passed" in run.stdout, run.stdout + run.stderr
+    assert "3 failed, 1 passed" in run.stdout, run.stdout + run.stderr
     left = {path.name: path.read_bytes() for path in (tmp_path / "artifacts").iterdir()}
     assert left["test_that_fails-0.png"].startswith(b"\x89PNG")
     assert b"error: the page is unhappy" in left["test_that_fails-0.console.log"]
     assert b"app.js" in left["test_that_fails-0.console.log"]
-    (peer,) = json.loads(left["test_that_fails-0.stats.json"])
-    assert peer["connection"] == "connected"
-    assert {"inbound-rtp", "outbound-rtp", "candidate-pair"} <= {report["type"] for report in peer["stats"]}
+    for test, connection in (("test_that_fails", "connected"), ("test_after_the_call", "closed")):
+        (peer,) = json.loads(left[f"{test}-0.stats.json"])
+        assert peer["connection"] == connection
+        assert {"inbound-rtp", "outbound-rtp"} <= {report["type"] for report in peer["stats"]}
     assert b"a server in the process of the test" in left["test_that_fails.server.log"]
     assert b"limits.peer_gone_s" in left["test_that_fails.server.log"]
     assert b"not all could be looked at" in left["test_whose_tab_is_gone-0.console.log"]
