@@ -24,23 +24,17 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import psutil
-from numpy.typing import NDArray
 from playwright.async_api import Page, Playwright, async_playwright
 
-from agent.audio import I16, WIRE_RATE, dbfs, write_wav
-from agent.caller import AUDIBLE_DBFS, NOISE_DBFS, loud_end
+from agent.audio import WIRE_RATE, write_wav
+from agent.caller import AUDIBLE_DBFS
 from bench.browser import CHROMIUM, HAS_CHROMIUM, KEEP_PEERS, STATS, flags
+from bench.latency import STAGES
+from bench.page_turns import STEP, Recording, latencies, recording
 from bench.report import machine, quantile, save, table
 from bench.server import Server
-from bench.speech import Clip, questions
+from bench.speech import questions
 
-F64 = NDArray[np.float64]
-STEP_MS = 10
-STEP = WIRE_RATE * STEP_MS // 1000
-LEAD_S, GAP_S = 4.0, 6.0
-"""Before the first question, in which the call is set up; after each, for the answer."""
-SPEECH_DBFS = (-55.0, -25.0)
-"""Between these the course of the loudness is looked at: below is room, above is the browser's gain."""
 P50_BAR_MS, JITTER_BAR_MS = 450, 60
 LIVE_S = 15.0
 """How long a call may take to be set up."""
@@ -83,15 +77,6 @@ LISTEN = """([step, audible]) => {
 """In the page: the levels of both sides in dBFS, step by step; silences an agent that has said enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What the microphone hears."""
-
-    pcm: I16
-    spans: list[tuple[int, int]]
-    """of each question, in steps: where it begins, and the end of its last loud one"""
-
-
 @dataclass(slots=True)
 class Heard:
     """What was seen of one call."""
@@ -104,60 +89,10 @@ class Heard:
     browser_cpu_pct: float = 0.0
     """of one core, over the call"""
     lost_steps: int = 0
-    server_ms: list[float] = field(default_factory=list)
-    """what the server says of the same turns, without the way to and fro"""
+    timelines: list[dict[str, float]] = field(default_factory=list)
+    """what the server says of the same turns"""
     errors: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
-
-
-def recording(clips: list[Clip]) -> Recording:
-    """The questions one after the other, in a room that is never quite silent."""
-    total = round(LEAD_S * WIRE_RATE) + sum(len(clip.pcm) + round(GAP_S * WIRE_RATE) for clip in clips)
-    room = np.random.default_rng(7).standard_normal(total) * 32768 * 10 ** (NOISE_DBFS / 20)
-    pcm = room.astype(np.int16)
-    at, spans = round(LEAD_S * WIRE_RATE) // STEP * STEP, []
-    for clip in clips:
-        pcm[at : at + len(clip.pcm)] += clip.pcm
-        spans.append((at // STEP, (at + loud_end(clip.pcm)) // STEP))
-        at += (len(clip.pcm) + round(GAP_S * WIRE_RATE)) // STEP * STEP
-    return Recording(pcm, spans)
-
-
-def levels(pcm: I16) -> F64:
-    """dBFS of each step of int16 (n,) at WIRE_RATE."""
-    return np.array([dbfs(pcm[n : n + STEP]) for n in range(0, len(pcm) - STEP + 1, STEP)])
-
-
-def latencies(said: Recording, microphone: F64, agent: F64) -> list[float | None]:
-    """For each question the ms from its end to the agent, by the levels that the page saw, step by step.
-
-    None for one that the page never heard, that got no answer, or that the agent did not wait for.
-    """
-    heard, wanted = _course(microphone), _course(levels(said.pcm))
-    roughly = int(np.correlate(heard, wanted, "full").argmax()) - len(wanted) + 1
-    found: list[float | None] = []
-    for n, (begins, ends) in enumerate(said.spans):
-        shape = wanted[begins - 20 : ends + 20]
-        fits = {
-            shift: float(heard[begins - 20 + shift :][: len(shape)] @ shape)
-            for shift in range(roughly - 15, roughly + 16)
-            if begins - 20 + shift >= 0 and begins - 20 + shift + len(shape) <= len(heard)
-        }
-        if not fits or max(fits.values()) == 0:
-            found.append(None)
-            continue
-        shift = max(fits, key=lambda one: fits[one])
-        until = said.spans[n + 1][0] + shift if n + 1 < len(said.spans) else len(agent)
-        loud = np.flatnonzero(agent[begins + shift : until] > AUDIBLE_DBFS) + begins + shift
-        early = len(loud) == 0 or loud[0] < ends + shift
-        found.append(None if early else float(loud[0] - ends - shift) * STEP_MS)
-    return found
-
-
-def _course(level: F64) -> F64:
-    low, high = SPEECH_DBFS
-    course: F64 = (np.clip(level, low, high) - low) / (high - low)
-    return course
 
 
 def _browser_s() -> float:
@@ -194,8 +129,7 @@ async def call(library: Playwright, url: str, said: Recording, wav: Path) -> Hea
     both = np.array(kept["levels"], np.float64)
     heard.lost_steps = kept["lost"]
     heard.turns_ms = latencies(said, both[:, 0], both[:, 1])
-    timelines = await page.evaluate("antiphon.state.value.timelines.map((one) => one.audible_ms ?? null)")
-    heard.server_ms = [ms for ms in timelines if ms is not None]
+    heard.timelines = await page.evaluate("antiphon.state.value.timelines")
     await page.get_by_test_id("hangup").click()
     await page.get_by_test_id("start").wait_for()
     await browser.close()
@@ -238,6 +172,37 @@ async def measure(launches: int, turns: int) -> list[Heard]:
     return found
 
 
+def show(calls: list[Heard]) -> dict[str, Any]:
+    """Print the tables; the figures."""
+    turns = [ms for one in calls for ms in one.turns_ms]
+    heard = [ms for ms in turns if ms is not None] or [float("nan")]
+    timelines = [timeline for one in calls for timeline in one.timelines]
+    stages = {stage: [one[f"{stage}_ms"] for one in timelines if f"{stage}_ms" in one] for stage in STAGES}
+    figures: dict[str, Any] = {
+        "turns": len(turns),
+        "missed": turns.count(None),
+        "p50_ms": _whole(quantile(heard, 0.5)),
+        "p95_ms": _whole(quantile(heard, 0.95)),
+        "jitter_buffer_ms": round(max(one.jitter_mean_ms for one in calls)),
+        "worst_second_ms": round(max(ms for one in calls for ms in one.jitter_ms)),
+        "browser_cpu_pct": round(max(one.browser_cpu_pct for one in calls)),
+        "errors": sum(len(one.errors) for one in calls),
+        "foreign": sum(len(one.foreign) for one in calls),
+    }
+    print(table(list(figures), [list(figures.values())]))
+    print("\njitter_buffer: the mean of the worst call. Of the same turns the server says, median ms:\n")
+    medians = {stage: round(quantile(ms, 0.5)) for stage, ms in stages.items() if ms}
+    print(table(list(medians), [list(medians.values())]))
+    for one in calls:
+        print(*one.errors, *one.foreign, sep="\n", end="")
+    each = [{"ms": one.turns_ms, "jitter_ms": one.jitter_ms, "lost_steps": one.lost_steps} for one in calls]
+    return {**figures, "stages": medians, "each": each}
+
+
+def _whole(ms: float) -> int | None:
+    return None if np.isnan(ms) else round(ms)
+
+
 def main() -> None:
     """Measure, print, assert."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -246,33 +211,15 @@ def main() -> None:
     args = parser.parse_args()
     if not HAS_CHROMIUM:
         raise SystemExit(f"{CHROMIUM} is missing: apt-get install chromium")
-    calls = asyncio.run(measure(args.launches, args.turns))
-    turns = [ms for one in calls for ms in one.turns_ms]
-    heard = [ms for ms in turns if ms is not None]
-    if not heard:
-        raise SystemExit("no question was answered")
-    seconds = [ms for one in calls for ms in one.jitter_ms]
-    figures: dict[str, Any] = {
-        "turns": len(turns),
-        "missed": len(turns) - len(heard),
-        "p50_ms": round(quantile(heard, 0.5)),
-        "p95_ms": round(quantile(heard, 0.95)),
-        "server_p50_ms": round(quantile([ms for one in calls for ms in one.server_ms], 0.5)),
-        "jitter_buffer_ms": round(max(one.jitter_mean_ms for one in calls)),
-        "worst_second_ms": round(max(seconds)),
-        "browser_cpu_pct": round(max(one.browser_cpu_pct for one in calls)),
-        "errors": sum(len(one.errors) for one in calls),
-        "foreign": sum(len(one.foreign) for one in calls),
-    }
-    print(table(list(figures), [list(figures.values())]))
-    print("\nserver: the same turns by the server's own marks. jitter_buffer: the mean of the worst call.")
-    print(f"Bars: p50 {P50_BAR_MS} ms, jitter buffer {JITTER_BAR_MS} ms, no error, no foreign request.\n\n{machine()}")
-    for one in calls:
-        print(*one.errors, *one.foreign, sep="\n", end="")
-    save("page", {**figures, "each": [one.turns_ms for one in calls], "lost_steps": [one.lost_steps for one in calls]})
-    late = figures["p50_ms"] > P50_BAR_MS or figures["jitter_buffer_ms"] > JITTER_BAR_MS
-    if late or figures["missed"] or figures["errors"] or figures["foreign"]:
-        raise SystemExit("the page is late, misses a turn, logs errors or asks another host")
+    figures = show(asyncio.run(measure(args.launches, args.turns)))
+    print(
+        f"\nBars: p50 {P50_BAR_MS} ms, jitter buffer {JITTER_BAR_MS} ms, no error, no foreign request.\n\n{machine()}"
+    )
+    save("page", figures)
+    if figures["missed"] or figures["errors"] or figures["foreign"]:
+        raise SystemExit("the page misses a turn, logs errors or asks another host")
+    if figures["p50_ms"] > P50_BAR_MS or figures["jitter_buffer_ms"] > JITTER_BAR_MS:
+        raise SystemExit("the page is late")
 
 
 if __name__ == "__main__":

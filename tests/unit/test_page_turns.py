@@ -1,4 +1,4 @@
-"""What bench.page makes of the levels that a page saw: a recording found again, and the time to each answer."""
+"""What bench.page_turns makes of the levels that a page saw: a recording found again, and the time to each answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.audio import WIRE_RATE
-from bench.page import F64, STEP_MS, Recording, latencies, levels, recording
+from bench.page_turns import F64, STEP_MS, Recording, latencies, levels, recording
 from bench.speech import Clip
 
 QUIET = -90.0
