@@ -60,6 +60,18 @@ async def findings(tab: BrowserPage) -> dict[str, list[str]]:
     return {name: what for name, what in found.items() if what}
 
 
+async def dialogs(tab: BrowserPage) -> dict[str, dict[str, list[str]]]:
+    """The same of each dialog that this view can open, by its button."""
+    found = {}
+    for button in await tab.page.locator("[data-testid^=open-]:visible").all():
+        await button.click()
+        await expect(tab.page.get_by_role("dialog")).to_be_visible()
+        found[str(await button.get_attribute("data-testid"))] = await findings(tab)
+        await tab.page.keyboard.press("Escape")
+        await expect(tab.page.get_by_role("dialog")).to_have_count(0)
+    return {name: what for name, what in found.items() if what}
+
+
 async def test_axe_itself_finds_what_is_wrong(serve: Serve, browser_page: OpenPage) -> None:
     tab = await browser_page()
     await tab.page.goto(await serve(server()))
@@ -74,6 +86,7 @@ async def test_the_lobby(serve: Serve, browser_page: OpenPage) -> None:
     await tab.page.goto(await serve(server()))
     await expect(tab.page.get_by_test_id("start")).to_be_enabled()
     assert await findings(tab) == {}
+    assert await dialogs(tab) == {}
     await tab.page.get_by_test_id("try-microphone").click()
     await expect(tab.page.get_by_role("meter").first).to_be_visible()
     assert await findings(tab) == {}
@@ -97,6 +110,7 @@ async def test_a_call_and_its_end(scripted: ScriptedServer, serve: Serve, browse
     await expect(tab.page.get_by_test_id("unheard")).to_be_visible()
     await expect(tab.page.get_by_test_id("refusal")).to_be_visible()
     assert await findings(tab) == {}, "in the middle"
+    assert await dialogs(tab) == {}, "over a call"
     for phase in ("thinking", "speaking", "yielding"):
         await scripted.send(events.Phase.model_validate({"phase": phase}))
         await expect(tab.page.get_by_test_id("phase")).to_have_attribute("data-phase", phase)
