@@ -29,9 +29,10 @@ $(STAMPS)/install: $(BIN)/python pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/dev: $(STAMPS)/install
+$(STAMPS)/dev: $(STAMPS)/install tests/browser/package-lock.json
 	@echo "Installing what tests need …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@if command -v npm >/dev/null; then cd tests/browser && npm ci --silent --no-audit --no-fund; else echo "npm is not here: the page's accessibility tests are skipped"; fi
 	@mkdir -p $(STAMPS) && touch $@
 
 # Other people's clients, for tests/conformance: in environments of their own, since what they need is not what we need.
@@ -82,4 +83,4 @@ web:
 	@cd web && npm ci --no-audit --no-fund && npm run build
 
 clean:
-	@rm -rf .venv .venv-conformance $(STAMPS) build dist *.egg-info web/node_modules tests/conformance/node_modules
+	@rm -rf .venv .venv-conformance $(STAMPS) build dist *.egg-info web/node_modules tests/browser/node_modules tests/conformance/node_modules

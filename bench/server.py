@@ -34,6 +34,7 @@ class Server:
         self._settings = {**os.environ, **PINNED, **(settings or {})}
         self._process: asyncio.subprocess.Process | None = None
         self._log = Path()
+        self._printed = ""
         self.url = ""
         self.ready_s = 0.0
         """from the start of the process to /readyz"""
@@ -56,6 +57,9 @@ class Server:
         except TimeoutError as error:
             await self.stop()
             raise RuntimeError(f"the server was not ready within {READY_S:.0f} s") from error
+        except RuntimeError:
+            await self.stop()
+            raise
         self.ready_s = loop.time() - began
         return self
 
@@ -75,6 +79,7 @@ class Server:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
+        self._printed = await asyncio.to_thread(self.log)
         await asyncio.to_thread(self._log.unlink, missing_ok=True)
         return self._process.returncode or 0
 
@@ -84,8 +89,8 @@ class Server:
         return await self._process.wait()
 
     def log(self) -> str:
-        """What the server has printed."""
-        return self._log.read_text() if self._log.exists() else ""
+        """What the server has printed, also after its end."""
+        return self._log.read_text() if self._log.is_file() else self._printed
 
     @property
     def pid(self) -> int:

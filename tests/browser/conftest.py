@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -14,23 +16,15 @@ import pytest
 from aiohttp import web
 from blockbuster import BlockBuster
 from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import Error as PlaywrightError
 
-CHROMIUM = Path("/usr/bin/chromium")
-HAS_CHROMIUM = CHROMIUM.exists()
+from bench.browser import CHROMIUM, HAS_CHROMIUM, KEEP_PEERS, STATS, flags
+from bench.server import Server
+
 PLAYWRIGHT_FILES = [path.name for path in (Path(playwright.__file__).parent / "_impl").glob("*.py")]
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
-
-FLAGS = [
-    "--no-sandbox",  # tests run as root in containers
-    "--disable-gpu",
-    "--allow-loopback-in-peer-connection",  # host candidates on 127.0.0.1
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-]
+LOOK_S = 5.0
+"""How long a page that failed may take to be looked at."""
 
 _outcome = pytest.StashKey[dict[str, pytest.TestReport]]()
 
@@ -106,19 +100,51 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.fixture(autouse=True)  # before the fixtures that start one
+def servers(monkeypatch: pytest.MonkeyPatch) -> list[Server]:
+    """Every server process that the test starts, also those that have ended."""
+    started: list[Server] = []
+    usual = Server.__init__
+
+    def begin(self: Server, *args: Any, **kwargs: Any) -> None:
+        usual(self, *args, **kwargs)
+        started.append(self)
+
+    monkeypatch.setattr(Server, "__init__", begin)
+    return started
+
+
 @pytest.fixture
-def traces() -> Iterator[dict[str, bytes]]:
-    """What a test leaves behind in ``tests/artifacts/``, by file name; written when its loop has stopped."""
+def traces(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, servers: list[Server]
+) -> Iterator[dict[str, bytes]]:
+    """What a test leaves behind in ``tests/artifacts/``, by file name; written when its loop has stopped.
+
+    A test that fails leaves what its servers printed, and what those in its own process logged.
+    """
+    caplog.set_level(logging.INFO)
     left: dict[str, bytes] = {}
     yield left
+    if _failed(request.node):
+        logged = [report.caplog for report in request.node.stash[_outcome].values()]
+        printed = "\n".join([*logged, *(server.log() for server in servers)])
+        left[f"{_stem(request.node)}.server.log"] = printed.encode()
     for name, content in left.items():
         ARTIFACTS.mkdir(exist_ok=True)
         (ARTIFACTS / name).write_bytes(content)
 
 
+def _failed(item: pytest.Item) -> bool:
+    return any(report.failed for report in item.stash.get(_outcome, {}).values())
+
+
+def _stem(item: pytest.Item) -> str:
+    return re.sub(r"[^\w.-]+", "_", item.name)
+
+
 @pytest.fixture
 async def browser_page(request: pytest.FixtureRequest, traces: dict[str, bytes]) -> AsyncIterator[OpenPage]:
-    """Opens tabs; a test that fails leaves their screenshots and consoles in ``tests/artifacts/``."""
+    """Opens tabs; of each a test that fails leaves screenshot, console and getStats in ``tests/artifacts/``."""
     if not HAS_CHROMIUM:
         pytest.skip(f"no browser: {CHROMIUM} is missing (apt-get install chromium)")
     opened: list[BrowserPage] = []
@@ -127,29 +153,34 @@ async def browser_page(request: pytest.FixtureRequest, traces: dict[str, bytes])
         async def open_page(
             wav: Path | None = None, *, fake_ui: bool = True, fake_device: bool = True, **context: Any
         ) -> BrowserPage:
-            flags = list(FLAGS)
-            if fake_ui:
-                flags.append("--use-fake-ui-for-media-stream")
-            if fake_device:
-                flags.append("--use-fake-device-for-media-stream")
-            if wav is not None:
-                flags.append(f"--use-file-for-fake-audio-capture={wav}%noloop")
-            browser = await library.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=flags)
-            tab = BrowserPage(await (await browser.new_context(**context)).new_page())
+            arguments = flags(wav, fake_ui=fake_ui, fake_device=fake_device)
+            browser = await library.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=arguments)
+            window = await browser.new_context(**context)
+            await window.add_init_script(KEEP_PEERS)
+            tab = BrowserPage(await window.new_page())
             opened.append(tab)
             _observe(tab)
             return tab
 
         yield open_page
-        reports = request.node.stash.get(_outcome, {})
-        failed = any(report.failed for report in reports.values())
         for number, tab in enumerate(opened):
-            if failed:
-                stem = re.sub(r"[^\w.-]+", "_", f"{request.node.name}-{number}")
-                traces[f"{stem}.png"] = await tab.page.screenshot()
-                traces[f"{stem}.log"] = "\n".join([*tab.console, "", *tab.requests, ""]).encode()
+            if _failed(request.node):
+                for ending, content in (await _look(tab)).items():
+                    traces[f"{_stem(request.node)}-{number}.{ending}"] = content
             if browser := tab.page.context.browser:
                 await browser.close()
+
+
+async def _look(tab: BrowserPage) -> dict[str, bytes]:
+    """What can be seen of a tab, by file ending. A tab that is gone leaves why it can not be seen."""
+    seen = {"console.log": "\n".join([*tab.console, "", *tab.requests, ""]).encode()}
+    try:
+        async with asyncio.timeout(LOOK_S):
+            seen["png"] = await tab.page.screenshot()
+            seen["stats.json"] = json.dumps(await tab.page.evaluate(STATS), indent=1).encode()
+    except (TimeoutError, PlaywrightError) as error:
+        seen["console.log"] += f"not all could be looked at: {error!r}\n".encode()
+    return seen
 
 
 @pytest.fixture

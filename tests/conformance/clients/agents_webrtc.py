@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from playwright.sync_api import ConsoleMessage, sync_playwright
 
-from tests.browser.conftest import CHROMIUM, FLAGS
+from bench.browser import CHROMIUM, FLAGS
 from tests.conformance.clients.stage import tell
 
 HERE = Path(__file__).parent
