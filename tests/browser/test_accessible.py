@@ -124,3 +124,21 @@ async def test_a_call_and_its_end(scripted: ScriptedServer, serve: Serve, browse
     await tab.page.get_by_test_id("back").click()
     await expect(tab.page.get_by_test_id("start")).to_be_enabled()
     assert await findings(tab) == {}, "the lobby after a call"
+
+
+async def test_the_dialogs(scripted: ScriptedServer, serve: Serve, browser_page: OpenPage) -> None:
+    tab = await call(scripted, serve, browser_page)
+    await tab.page.get_by_test_id("open-settings").click()
+    await tab.page.get_by_test_id("patience").select_option("fixed")
+    assert await findings(tab) == {}
+    await tab.page.get_by_test_id("turn-ends").select_option("hold")
+    await tab.page.get_by_test_id("settings-close").click()
+    await tab.page.keyboard.press("?")
+    assert await findings(tab) == {}
+    await tab.page.get_by_test_id("keys-close").click()
+    await tab.page.get_by_test_id("hold").hover()
+    await tab.page.mouse.down()
+    assert await findings(tab) == {}
+    await tab.page.mouse.up()
+    await tab.page.keyboard.press("c")
+    assert await findings(tab) == {}
