@@ -31,6 +31,8 @@ LINES = 3
 """Calls at once where only the words matter."""
 QUESTIONS = ("What is the capital of France?", "How many days are there in a week?", "Can you hear me?")
 STORY = "Tell me a long story about the sea."
+SILENT = {"audio": {"input": {"turn_detection": {"type": "server_vad", "create_response": False}}}}
+"""a session in which nothing is answered"""
 STOP = "Stop, please. I have heard enough of that now."
 
 
@@ -78,6 +80,8 @@ async def test_the_english_recordings_are_understood(server: Server, recordings:
         while left:
             clip = left.pop()
             async with Caller(server.url) as caller:
+                caller.send({"type": "session.update", "session": SILENT})
+                await caller.event("session.updated")
                 await caller.say(clip.pcm)
                 await caller.event("input_audio_buffer.committed", within_s=20.0)
                 await caller.quiet(2.0, within_s=60.0)
