@@ -78,6 +78,7 @@ bench: $(STAMPS)/dev models
 	@$(BIN)/python -m bench.soak --calls 100 --hours 0.2
 	@$(BIN)/python -m bench.flood
 	@$(BIN)/python -m bench.asr_wer --model whisper-tiny.en
+	@$(BIN)/python -m bench.page
 
 web:
 	@cd web && npm ci --no-audit --no-fund && npm run build
