@@ -16,7 +16,6 @@ import pytest
 from aiohttp import web
 
 from agent.audio import I16, WIRE_RATE
-from agent.engines.local import LocalEngines
 from agent.engines.protocols import LanguageModel, Recognizer, Synthesizer, Vad
 from agent.listening.listener import Hearing
 from agent.listening.slots import Slots
@@ -27,7 +26,7 @@ from agent.speaking.voice import Voice
 from bench.speech import SENTENCES, spoken
 from bench.wer import word_errors
 from signaling.app import Access, create_app
-from tests.people import models_missing
+from tests.people import Kept, models_missing
 from tests.wire.test_door import Answering
 
 MARKS = [
@@ -46,14 +45,12 @@ T = TypeVar("T")
 GOOD: dict[str, object] = {"model": "tts-1", "voice": "alloy", "input": "Hello."}
 
 
-@cache
 def ears() -> Recognizer:
-    return LocalEngines(SETTINGS).asr()
+    return Kept(SETTINGS).asr()
 
 
-@cache
 def mouth() -> Synthesizer:
-    return LocalEngines(SETTINGS).tts()
+    return Kept(SETTINGS).tts()
 
 
 class Sounding(Answering):
