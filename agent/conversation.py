@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 
 from agent.asked import USUAL, Asked
 from agent.audio import WIRE_RATE
+from agent.company import Company
 from agent.engines.protocols import LanguageModel, Message
 from agent.events import (
     Action,
     CloseTurn,
     Cut,
     Deadline,
+    Discard,
     DropDraft,
     Duck,
     EndOfTurn,
@@ -43,11 +45,12 @@ from agent.events import (
     TimeOut,
     Transcript,
 )
+from agent.floor import Floor
 from agent.history import Entry, History, new_id
 from agent.machine import Machine, Phase
 from agent.metrics import Metrics, Timeline
 from agent.observer import Observer
-from agent.overlap import is_echo
+from agent.overlap import Overlap, is_echo, weigh
 from agent.reply import Manners, Reply, Stage
 from agent.speaking.pipeline import Part, canned, think
 from agent.speaking.playout import Heard, Playout, PlayoutWriter
@@ -73,8 +76,8 @@ class Line:
 
     flush: Callable[[], None]
     """throw away what the transport still holds of the agent's speech"""
-    sealed: Callable[[], None]
-    """the turn is over: what is said from now on is a new utterance"""
+    sealed: Callable[[str], None]
+    """this speaker's turn is over: what is said from now on is a new utterance"""
     undecided: Callable[[], bool]
     """whether it is open if the pause is the end of the turn, and the words may tell"""
     completed: Callable[[float], None]
@@ -100,10 +103,15 @@ class Conversation:
         observer: Observer,
         metrics: Metrics,
         tools: Toolbox | None = None,
+        company: Company | None = None,
     ) -> None:
+        self.company = company or Company()
+        """who is there"""
         self.history = history
         self.playout = playout
         self.machine = machine
+        machine.addressed = self.company.addressed
+        self._floor = Floor(machine, self.company.may_interrupt, lambda: self.company.answered)
         self.voice = voice
         self._llm = llm
         self._reader = reader
@@ -117,7 +125,9 @@ class Conversation:
         self._reply: Reply | None = None
         self._ahead: Ahead | None = None  # the rest of a reply whose tools have answered
         self._phase = Phase.IDLE  # as it was told
-        self._turn_id = ""
+        self._turns: dict[str, str] = {}  # the item of each speaker's open turn
+        self._owed = ""  # who has said something to the agent while it heard or answered somebody else
+        self._last = ""  # whose turn was closed last
         self._timeline = Timeline()
         self._captioned = ""
         self._prefill: asyncio.Task[None] | None = None
@@ -129,6 +139,17 @@ class Conversation:
         self._asked: Asked | None = None  # how the next one is wanted, if otherwise
         self._respond: Respond | None = None  # when what is playing has been played
 
+    def leave(self, speaker: str) -> None:
+        """This person is gone; what is known of what they were saying is all of it."""
+        machine = self._floor.hears(speaker)
+        if machine is not None and speaker in self._turns:
+            self._close_turn(speaker, machine.text, machine.ended_at)
+        if self.machine.floor == speaker:
+            self.post(Discard())
+        self._floor.leave(speaker)
+        self._turns.pop(speaker, None)
+        self.company.leave(speaker)
+
     def post(self, event: Event) -> None:
         """Hand in an event; never waits."""
         self._inbox.put_nowait(event)
@@ -137,6 +158,17 @@ class Conversation:
     def replying(self) -> bool:
         """A reply is in progress, audible or not."""
         return self._reply is not None and not self._reply.draft
+
+    def mention(self, text: str) -> None:
+        """Something happened that is worth knowing; nobody answers it."""
+        self.history.add(Entry(new_id("item"), "user", text))
+
+    def write(self, speaker: str, entry: Entry) -> None:
+        """Somebody has written a line to all; it is answered when there is time, if it is for the agent."""
+        self.history.add(entry)
+        if self.company.wrote(speaker, entry.text):
+            self._owed = speaker
+            self._pay()
 
     def respond(self, asked: Asked | None = None) -> None:
         """Answer now. If what precedes a call is still playing, or a tool of the server's that was called with it is
@@ -176,7 +208,7 @@ class Conversation:
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
-                    async with asyncio.timeout_at(self.machine.deadline):
+                    async with asyncio.timeout_at(self._floor.deadline):
                         event: Event = await self._inbox.get()
                 except TimeoutError:
                     event = Deadline()
@@ -203,16 +235,46 @@ class Conversation:
 
     def _take(self, event: Event, now: float, group: asyncio.TaskGroup) -> None:
         event = self._without_echo(event)
-        self._note(event, now)
-        for action in self.machine.handle(event, now):
-            self._perform(action, now, group)
+        for machine in self._floor.due(now) if isinstance(event, Deadline) else [self._floor.takes(event)]:
+            if machine is self.machine:
+                self._note(event, now)
+                for action in machine.handle(event, now):
+                    self._perform(action, now, group)
+            else:
+                if isinstance(event, HearingFailed):
+                    self._observer.hearing_failed(self._turns.get(event.speaker, ""), event.message)
+                for action in machine.handle(event, now):
+                    self._hear_beside(action)
+            if isinstance(event, Partial | Transcript) and machine.phase in (Phase.HEARING, Phase.PAUSED):
+                self._observer.hears(self._turns.get(event.speaker, ""), machine.text)
         self._tell_phase()
-        if isinstance(event, Partial | Transcript) and self.machine.phase in (Phase.HEARING, Phase.PAUSED):
-            self._observer.hears(self._turn_id, self.machine.text)
         if isinstance(event, Partial) and self.machine.phase is Phase.HEARING:
             self._read_along(self.machine.text, group)
         if isinstance(event, ReplyDone) and self.machine.phase is Phase.IDLE:
             self._read_along("", group)  # a history that has just been cut is read anew before anybody waits for it
+        self._pay()
+
+    def _pay(self) -> None:
+        """Answer what was said to the agent while it heard or answered somebody else."""
+        if self._owed and self.machine.phase is Phase.IDLE:
+            self._last, self._owed = self._owed, ""
+            self.post(Respond())
+
+    def _hear_beside(self, action: Action) -> None:
+        """Somebody else has the agent's ear: what is said beside that is written down, and answered after it."""
+        match action:
+            case OpenTurn():
+                self._open_turn(action.speaker, action.at)
+            case CloseTurn():
+                meant = bool(action.text) and self.company.addressed(action.speaker, action.text)
+                self._close_turn(action.speaker, action.text, action.at)
+                if meant and weigh(self.company.without_name(action.text)) is Overlap.STOP:
+                    if self.replying:
+                        self.post(Interrupt())
+                elif meant:
+                    self._owed = action.speaker
+            case _:
+                pass
 
     def _tell_phase(self) -> None:
         """A reply that is silently at work has the floor, but does not speak."""
@@ -234,7 +296,8 @@ class Conversation:
     def _read_along(self, said: str, group: asyncio.TaskGroup) -> None:
         """Let the language models read what was said so far; one reading at a time."""
         if self.reads_along and (self._prefill is None or self._prefill.done()):
-            self._prefill = group.create_task(self._read(self.history.prompt(said)), name="prefill")
+            prompt = self.history.prompt(said, name=self.company.name(self.machine.speaker))
+            self._prefill = group.create_task(self._read(prompt), name="prefill")
 
     async def _read(self, prompt: Sequence[Message]) -> None:
         await self._llm.prefill(prompt, self._tools.offered(self.usual.scope))
@@ -256,7 +319,7 @@ class Conversation:
                 timeline.judged = now
             case HearingFailed():
                 self._metrics.failures.inc()
-                self._observer.hearing_failed(self._turn_id, event.message)
+                self._observer.hearing_failed(self._turns.get(event.speaker, ""), event.message)
             case ReplyAudible() if self._is_current(event.reply):
                 assert self._reply is not None
                 if self._reply.timeline.audible is None:
@@ -281,13 +344,13 @@ class Conversation:
     def _perform(self, action: Action, now: float, group: asyncio.TaskGroup) -> None:
         match action:
             case OpenTurn():
-                self._open_turn(action.at)
+                self._open_turn(action.speaker, action.at)
                 self._read_along("", group)
             case CloseTurn():
-                self._close_turn(action.text, action.at)
+                self._close_turn(action.speaker, action.text, action.at)
             case ForgetTurn():
-                self._line.sealed()
-                self._turn_id = ""
+                self._line.sealed(self.machine.speaker)
+                self._turns.pop(self.machine.speaker, None)
             case TimeOut():
                 self._observer.timed_out(new_id("item"))
             case StartReply():
@@ -295,7 +358,7 @@ class Conversation:
             case GoOn():
                 self._go_on(action.reply, now, group)
             case StartDraft():
-                prompt = self.history.prompt(action.text)
+                prompt = self.history.prompt(action.text, name=self.company.name(self.machine.speaker))
                 if self._reader is not None and self._reader is not self._llm:
                     group.create_task(self._judge(self._reader, prompt), name="reader")
                 asked = self.usual
@@ -321,6 +384,7 @@ class Conversation:
 
     def _answer(self, number: int, now: float, group: asyncio.TaskGroup, preface: str = "") -> None:
         asked, self._asked = self._asked or self.usual, None
+        self._owed = ""
         prompt = self.history.prompt(instructions=asked.instructions)
         language = self.voice.language if asked.spoken else None
         scope = self._tools.offered(asked.scope)
@@ -374,19 +438,21 @@ class Conversation:
             if complete is not None:
                 self._line.completed(complete)
 
-    def _open_turn(self, at: float) -> None:
-        self._turn_id = new_id("item")
-        self._observer.turn_opened(self._turn_id, at)
+    def _open_turn(self, speaker: str, at: float) -> None:
+        item_id = self._turns[speaker] = new_id("item")
+        self._observer.turn_opened(item_id, at, speaker)
 
-    def _close_turn(self, text: str, at: float) -> None:
-        self._line.sealed()
-        if text and not self._turn_id:  # words that were too short to interrupt, before a typed turn
-            self._open_turn(at)
-        if self._turn_id:
+    def _close_turn(self, speaker: str, text: str, at: float) -> None:
+        self._line.sealed(speaker)
+        if text and speaker not in self._turns:  # words that were too short to interrupt, before a typed turn
+            self._open_turn(speaker, at)
+        item_id = self._turns.pop(speaker, "")
+        if item_id:
             if text:
-                self.history.add(Entry(self._turn_id, "user", text))
-            self._observer.turn_closed(self._turn_id, text, at)
-            self._turn_id = ""
+                self.history.add(Entry(item_id, "user", text, name=self.company.name(speaker)))
+                self.company.spoke(speaker)
+                self._last = speaker
+            self._observer.turn_closed(item_id, text, at)
 
     def _start(
         self,
@@ -411,12 +477,14 @@ class Conversation:
         speaking = reply.speak(parts(timeline), self.voice, group, lambda: self._think_ahead(reply, group))
         reply.task = group.create_task(speaking, name=f"reply {number}")
         if now is not None:
+            self.company.answers(self._last)
             reply.announce(now)
 
     def _release(self, now: float) -> None:
         """The draft is the reply: it tells what it has told so far, and may be heard."""
         assert self._reply is not None and self._reply.draft
         self._metrics.drafts.labels("kept").inc()
+        self.company.answers(self._last)
         self._reply.announce(now)
         self._reply.release(self.playout.release)
 
@@ -475,6 +543,7 @@ class Conversation:
         self._spoken[reply.item_id] = reply.writer
         while len(self._spoken) > TRUNCATABLE:
             del self._spoken[next(iter(self._spoken))]
+        self.company.done()
         self._captioned = reply.end(heard, now, cut_by_speech=cut_by_speech, failure=failure).text
         respond, self._respond = self._respond, None
         if respond is not None and cut_by_speech is None and failure is None:

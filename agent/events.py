@@ -107,10 +107,16 @@ class Respond:
 class Commit:
     """A client says that the turn is over: what was said until now is all of it. In push to talk nobody answers yet."""
 
+    speaker: str = ""
+    """whose; "" for whoever has the floor"""
+
 
 @dataclass(frozen=True, slots=True)
 class Discard:
     """A client takes back what was said since the last turn."""
+
+    speaker: str = ""
+    """who said it; "" for whoever has the floor"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,13 @@ class Entry:
     """what an answer wanted called, instead of a text"""
     call_id: str = ""
     """of a tool: the call whose result it is"""
+    name: str = ""
+    """of the person who said it, among several"""
 
     @property
     def size(self) -> int:
         """Characters of the prompt."""
-        return max(1, len(self.text) + (len(self.call.arguments) if self.call is not None else 0))
+        return max(1, len(self.name) + len(self.text) + (len(self.call.arguments) if self.call is not None else 0))
 
 
 class History:
@@ -54,6 +56,8 @@ class History:
 
     def __init__(self, instructions: str, budget_chars: int = EMBEDDED_CHARS) -> None:
         self.instructions = instructions
+        self.company = ""
+        """what the model is told beside the instructions, among several people"""
         self._budget_chars = budget_chars
         self._entries: list[Entry] = []
         self._deleted: dict[str, str] = {}  # by the id of what was deleted: what stood before it
@@ -114,19 +118,21 @@ class History:
         """The entry with this id, or None."""
         return next((entry for entry in self._entries if entry.id == entry_id), None)
 
-    def prompt(self, draft: str = "", instructions: str | None = None) -> list[Message]:
+    def prompt(self, draft: str = "", instructions: str | None = None, *, name: str = "") -> list[Message]:
         """The messages for the language model: the instructions, then what was said.
 
         :param draft: what the user has said of a turn that is not over yet, and not in the history.
         :param instructions: instead of the conversation's.
+        :param name: of who has said the draft, among several.
 
         Contributions of one side in a row become one message: a turn that was merged after a false end reads
         as it was meant. Servers refuse a call without its result right behind it: a result is moved there, and what
         has no other half is left out.
         """
         system = self.instructions if instructions is None else instructions
+        system = "\n".join(part for part in (system, self.company) if part)
         messages = [Message("system", system)] if system else []
-        entries = [*self._entries, Entry("", "user", draft)] if draft else self._entries
+        entries = [*self._entries, Entry("", "user", draft, name=name)] if draft else self._entries
         results = self._results()
         owed: list[Message] = []  # results of the calls of the newest message
         for entry in entries:
@@ -139,9 +145,10 @@ class History:
                 messages += owed  # what is called after a result was known is another message
                 owed = []
             elif entry.text:
-                said = entry.text + ("" if entry.complete else CUT_MARK)
+                said = _told(entry) + ("" if entry.complete else CUT_MARK)
                 if messages and messages[-1].role == entry.role and not owed and (len(messages) > 1 or not system):
-                    messages[-1] = replace(messages[-1], text=f"{messages[-1].text} {said}")
+                    between = "\n" if entry.name else " "
+                    messages[-1] = replace(messages[-1], text=f"{messages[-1].text}{between}{said}")
                 else:
                     messages += owed
                     owed = []
@@ -168,3 +175,8 @@ class History:
         while last > 0 and (total > self._budget_chars // 2 or self._entries[0].role != "user"):
             total -= self._entries.pop(0).size
             last -= 1
+
+
+def _told(entry: Entry) -> str:
+    """What was said, and by whom among several. What one person says can not look like another's line."""
+    return f"{entry.name}: {' '.join(entry.text.split())}" if entry.name else entry.text

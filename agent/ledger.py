@@ -5,6 +5,7 @@ Pure, like the machine; kept apart so that `agent.machine` is the rules and noth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.events import (
@@ -59,11 +60,18 @@ TWO_WORDS_S = 0.45
 """of speech; what a recogniser makes two words of sooner is an "uh-huh" that it misheard"""
 
 
+def by_all(speaker: str, text: str) -> bool:
+    """Whatever anybody says is said to the agent."""
+    return True
+
+
 class Ledger:
     """The books of one agent voice's turn-taking."""
 
     def __init__(self, patience: Patience) -> None:
         self.patience = patience
+        self.addressed: Callable[[str, str], bool] = by_all
+        """whether what this speaker says, as far as it is known, is said to the agent"""
         self.deadline: float | None = None
         """`loop.time()` at which to hand in `Deadline`"""
         self.reply = 0
@@ -76,6 +84,7 @@ class Ledger:
         self._phrase: Phrase | None = None  # what the reply in progress says, if it is no answer
         self._audible = False  # the reply in progress has been heard, or has set tools to work
         self._fresh = False  # what was prepared will not do
+        self._asked = False  # a client has asked for an answer, whatever the words will be
         self._committing = False  # a client has said that the turn is over; its words are missing
         self._held = False  # … and is silent now, to listen
         self._policy = Interruption.CUT  # of the reply in progress
@@ -165,6 +174,10 @@ class Ledger:
         """Only the transcript was missing, and it has words."""
         return self._due and self.words()
 
+    def due_overheard(self) -> bool:
+        """Only the transcript was missing, and it tells that somebody else is meant."""
+        return self._due and not self._unheard and self.overheard()
+
     def due_stop(self) -> bool:
         """Only the transcript was missing, and it says stop."""
         return self._due and self.only_stop()
@@ -177,9 +190,28 @@ class Ledger:
         """Only the transcript was missing, and it is empty."""
         return self._due and not self._unheard
 
+    @property
+    def speaker(self) -> str:
+        """Who has spoken last."""
+        return self._speaker
+
+    @property
+    def ended_at(self) -> float:
+        """Where the last speech ended, media s."""
+        return self._ended_at
+
+    @property
+    def floor(self) -> str:
+        """Who speaks, or has said something that is not handed over yet; "" for nobody."""
+        return self._speaker if self._speaking or self._unheard or self.text else ""
+
+    def overheard(self) -> bool:
+        """What was said was said to somebody else."""
+        return bool(self.text) and not self._asked and not self.addressed(self._speaker, self.text)
+
     def unasked(self) -> bool:
         """Nobody wants an answer before a client asks for it."""
-        return self.patience.manual or not self.patience.answers
+        return self.patience.manual or not self.patience.answers or self.overheard()
 
     def uncommitted(self) -> bool:
         """Nobody wants an answer, and words are missing."""
@@ -201,7 +233,7 @@ class Ledger:
         """All that was said is known, and its answer is not being prepared yet."""
         if not (self.patience.drafts and self.patience.answers) or self._due or self._draft is not None:
             return False
-        return self.words() and not self.only_stop()
+        return self.words() and not self.only_stop() and not self.overheard()
 
     # -- what rows ask: the reply, and who speaks over it ----------------------------------------------------
 

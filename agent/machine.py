@@ -142,6 +142,11 @@ class Machine(Ledger):
         self._due = True
         return []
 
+    def ask(self, _: Event) -> list[Action]:
+        """Whatever the words are, they are to be answered."""
+        self._asked = True
+        return []
+
     def wait_for_words(self, _: Event) -> list[Action]:
         """A client has ended the turn; only its words are missing, and nobody has asked for an answer."""
         self._committing = True
@@ -149,7 +154,7 @@ class Machine(Ledger):
 
     def go_on(self, _: Event) -> list[Action]:
         """The pause was not the end."""
-        self._due = self._committing = False
+        self._due = self._committing = self._asked = False
         return []
 
     def discard(self, _: Event) -> list[Action]:
@@ -157,14 +162,14 @@ class Machine(Ledger):
         self._words = {}
         self._unheard.clear()
         self._forgotten = self._utterance
-        self._due = self._committing = self._interrupted = False
+        self._due = self._committing = self._asked = self._interrupted = False
         return [ForgetTurn()]
 
     def close(self, _: Event) -> list[Action]:
         """Take what was said as the person's turn."""
         self._closed, self._words = self.text, {}
         self._unheard.clear()
-        self._due = self._committing = self._interrupted = False
+        self._due = self._committing = self._asked = self._interrupted = False
         if self._closed:
             self._reprompts = 0
         return [CloseTurn(self._speaker, self._closed, self._ended_at)]
@@ -384,6 +389,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (P, Transcript): (
         go(I, M.drop, M.close, M.idle, when=M.committed),
         go(I, M.close, M.idle, when=M.due_stop),
+        go(I, M.drop, M.close, M.idle, when=M.due_overheard),
         go(T, M.close, M.answer, when=M.due_words),
         go(T, M.close, M.answer, when=M.due_unanswered),
         go(I, M.close, M.idle, when=M.due_nothing),
@@ -396,7 +402,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
         go(T, M.drop, M.close, M.apologise),
     ),
     (P, Greet): stay(P),
-    (P, Respond): (go(P, M.wait_for_text, when=M.unheard), go(T, M.close, M.answer)),
+    (P, Respond): (go(P, M.wait_for_text, M.ask, when=M.unheard), go(T, M.close, M.answer)),
     (P, Commit): (
         go(P, M.wait_for_words, when=M.uncommitted),
         go(P, M.wait_for_text, when=M.unheard),

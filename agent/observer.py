@@ -32,8 +32,8 @@ class Observer(Protocol):
     def phase(self, phase: Phase) -> None:
         """The floor changed hands."""
 
-    def turn_opened(self, item_id: str, at: float) -> None:
-        """A person speaks; the turn, if it becomes one, will be ``item_id``. ``at`` in media s."""
+    def turn_opened(self, item_id: str, at: float, speaker: str) -> None:
+        """This person speaks; the turn, if it becomes one, will be ``item_id``. ``at`` in media s."""
 
     def hears(self, item_id: str, text: str) -> None:
         """What the person has said of the open turn so far; it may still change."""

@@ -1,13 +1,10 @@
-"""A room: the people on the line, the agent among them, and the 20 ms tick that carries its voice.
-
-A call is a room of one.
-"""
+"""A room: the people on the line, and the agent among them. A call is a room of one."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,17 +13,21 @@ from typing import Any
 import numpy as np
 
 from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, AudioChunk, Resampler
+from agent.company import Company
 from agent.conversation import Conversation, Line
 from agent.engines.protocols import LanguageModel
 from agent.errors import EngineError, SignalingError
-from agent.events import Greet, Interruption, Phrase
+from agent.events import Event, Greet, Interruption, Phrase, SpeechEnded, SpeechStarted
 from agent.history import EMBEDDED_CHARS, SERVER_CHARS, History
 from agent.ledger import Patience
 from agent.listening.endpointing import Endpointing
 from agent.listening.listener import Ears, Hearing, Listener
 from agent.machine import Machine, Phase
 from agent.metrics import Metrics
+from agent.participant import TOO_LONG, WATCH_S, Participant
+from agent.policies import policy
 from agent.realtime.config import SESSION_S
+from agent.realtime.presence import Presence
 from agent.realtime.session import Session
 from agent.reply import Manners
 from agent.settings import Settings
@@ -34,24 +35,23 @@ from agent.speaking.client_playout import ClientPlayout
 from agent.speaking.playout import Playout
 from agent.speaking.spoken import spoken
 from agent.speaking.voice import Voice
+from agent.tick import Tick
 from agent.tools.toolbox import Toolbox
-from agent.transports.base import Connection
 from agent.transports.socket import SocketLine
 
 log = logging.getLogger(__name__)
 
-WATCH_S = 0.5
-"""How often the line is looked at."""
 CHANNEL_S = 1.0
 """How long the greeting waits for the client to be ready for its events."""
-REST_TICKS = 20
-"""How long the tick sleeps at most while all is silent: a client hears of us every 400 ms."""
 GOODBYE_TAIL = WIRE_RATE // 2
 """samples of silence after a goodbye, while its last words are under way"""
+AMONG_OTHERS = (
+    "You are {agent}. Several people talk with each other and with you; each line begins with the name of who says it. "
+    "Answer who has spoken to you last. Never begin with a name and a colon."
+)
+"""what the language model is told of a room"""
 MOST_ATTACHED = 8
 """further clients of one call"""
-WATCH_TICKS = 5
-"""Captions follow the voice, and the watchdog looks, every 100 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,42 +66,47 @@ class Models:
 
 
 class Room:
-    """One person and one agent on one line."""
+    """People and one agent.
+
+    :param name: "" for a call of one's own.
+    :param plays_itself: the one line in it is a client that plays the agent's voice by itself.
+    :param session: settings that came with the first call.
+    """
 
     def __init__(
         self,
-        call_id: str,
-        line: Connection,
+        name: str,
         models: Models,
         settings: Settings,
         metrics: Metrics,
         *,
-        extensions: bool,
         session: Mapping[str, Any],
-        most_s: float = 0.0,
+        plays_itself: bool = False,
+        longest_s: float = SESSION_S,
         tools: Toolbox | None = None,
     ) -> None:
-        self.call_id = call_id
-        limits = settings.limits
-        self._longest_s = min(most for most in (most_s, limits.longest_s, SESSION_S) if most)
-        self._voice = models.voice
-        self._leaving = ""
-        self._llm = models.llm
+        self.name = name
+        self._models = models
+        self._plays_itself = plays_itself
         self._attached = 0
-        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._line = line
+        self._people: dict[str, Participant] = {}
+        self._utterances = itertools.count(1)
+        self._greeted = False
+        self._leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """why we end it; "" if the last person has left"""
+        self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """why it is over"""
         self._settings = settings
         self._metrics = metrics
         default_chars = SERVER_CHARS if settings.llm.url else EMBEDDED_CHARS
         history = History(settings.agent.instructions, settings.llm.history_chars or default_chars)
         self._session = Session(
-            line,
             history,
             settings,
             models.hearing.asr.knows,
-            extensions=extensions,
             given=session,
-            longest_s=self._longest_s,
+            plays_itself=plays_itself,
+            longest_s=longest_s,
         )
         turn = settings.turn
         machine = self._machine = Machine(
@@ -109,76 +114,179 @@ class Room:
             interruption=Interruption(turn.interruption),
             greeting=Interruption(settings.agent.greeting_interruption),
         )
+        shared = settings.room if name else None
+        company = Company()
+        if shared is not None:
+            company = Company(policy(shared.policy), [shared.agent_name], asyncio.get_running_loop().time)
+            history.company = AMONG_OTHERS.format(agent=shared.agent_name)
         self._conversation = Conversation(
             llm=models.llm,
             reader=models.reader,
             voice=models.voice,
             history=history,
             machine=machine,
-            playout=ClientPlayout(self._session.narrator.voice) if line.plays_itself else Playout(),
+            playout=ClientPlayout(self._session.narrator.voice) if plays_itself else Playout(),
             manners=Manners(phrases(settings), settings.limits.stuck_s, settings.tools.filler_ms / 1000),
             tools=tools,
             line=Line(
-                flush=line.flush,
-                sealed=lambda: self._listener.seal(),
-                undecided=lambda: self._listener.undecided,
-                completed=lambda probability: self._listener.completed(probability),
-                delay_s=lambda: line.delay_s,
+                flush=lambda: self._tick.flush(),
+                sealed=self._seal,
+                undecided=lambda: (ear := self._ear(machine.speaker)) is not None and ear.undecided,
+                completed=self._completed,
+                delay_s=self._delay_s,
             ),
             observer=self._session.narrator,
             metrics=metrics,
+            company=company,
         )
-        self._listener = Listener(
-            "caller",
-            models.hearing,
-            Ears(turn.pause_ms, settings.asr.language or None, turn.partials),
-            Endpointing(sure_ms=turn.sure_ms, endpointing_ms=turn.endpointing_ms, limit_ms=turn.limit_ms),
-            self._conversation.post,
-            overlapped=lambda: machine.phase in (Phase.SPEAKING, Phase.YIELDING),
+        self._presence = (
+            None if shared is None else Presence(name, shared, self._session, self._conversation, lambda: self.people)
+        )
+        self._tick = Tick(
+            self._conversation.playout,
+            lambda: [person.line for person in self._people.values() if person.here],
+            self._conversation.watch,
+            metrics.overruns.inc,
         )
 
-    async def run(self) -> str:
-        """Talk until the line is gone; free everything it held; return why it ended."""
+    # -- people ----------------------------------------------------------------------------------------------
+
+    @property
+    def people(self) -> tuple[Participant, ...]:
+        """Who is there, or may come back, in the order in which they came."""
+        return tuple(self._people.values())
+
+    def admit(self, person: Participant) -> None:
+        """Somebody has a place."""
+        turn, machine = self._settings.turn, self._machine
+        person.listener = Listener(
+            person.id,
+            self._models.hearing,
+            Ears(turn.pause_ms, self._settings.asr.language or None, turn.partials),
+            Endpointing(sure_ms=turn.sure_ms, endpointing_ms=turn.endpointing_ms, limit_ms=turn.limit_ms),
+            lambda event: self._heard(person, event),
+            overlapped=lambda: machine.phase in (Phase.SPEAKING, Phase.YIELDING),
+            utterances=self._utterances,
+        )
+        self._people[person.id] = person
+        self._conversation.company.join(person.id, person.name)
+        self._session.join(person.line, person.listener)
+        if self._presence is not None:
+            self._presence.joined(person)
+            self._conversation.mention(f"[{person.name} joins.]")
+
+    def _heard(self, person: Participant, event: Event) -> None:
+        """What a listener has heard."""
+        if isinstance(event, SpeechStarted | SpeechEnded):
+            person.speaking = isinstance(event, SpeechStarted)
+            if self._presence is not None:
+                self._presence.changed(person)
+        self._conversation.post(event)
+
+    async def attend(self, person: Participant) -> None:
+        """Have somebody in the room who was admitted, until they are gone; free everything that their line held."""
         reason = "server stopping"
         self._metrics.calls.inc()
         try:
             async with asyncio.TaskGroup() as group:
                 parts = [
-                    group.create_task(self._tick(), name=f"tick {self.call_id}"),
-                    group.create_task(self._conversation.run(), name=f"conversation {self.call_id}"),
-                    group.create_task(self._listener.run(self._sound()), name=f"ear {self.call_id}"),
-                    group.create_task(
-                        self._session.run(self._conversation, self._listener, self._llm),
-                        name=f"session {self.call_id}",
-                    ),
-                    group.create_task(self._greet(), name=f"greeting {self.call_id}"),
-                    group.create_task(self._line.watch(), name=f"line {self.call_id}"),
+                    group.create_task(person.listen(self._sound(person)), name=f"ear {person.call_id}"),
+                    group.create_task(person.line.watch(), name=f"line {person.call_id}"),
+                    group.create_task(self._serve(person), name=f"session {person.call_id}"),
+                    group.create_task(self._greet(person), name=f"greeting {person.call_id}"),
                 ]
-                reason = await self._until_gone()
+                reason = await self._until_gone(person)
                 for part in parts:
                     part.cancel()
-            if self._leaving and not self._line.plays_itself and not self._session.listens_only:
-                await self._say_goodbye()
-        except* Exception:  # this room's end, and no other's
+        except* Exception:  # this person's end, and nobody else's
             reason = "failed"
-            log.exception("call failed call=%s", self.call_id)
+            log.exception("call failed call=%s", person.call_id)
         finally:
-            if not self._over.done():
-                self._over.set_result(reason)
-            await self._line.close(reason)
+            self.dismiss(person, reason)
+            await person.line.close(reason)
             self._metrics.calls.dec()
             self._metrics.calls_total.labels(reason).inc()
-            self._metrics.dropped.inc(self._line.lost_packets)
-            self._metrics.underruns.inc(self._conversation.playout.underruns)
-            log.info("call ended call=%s reason=%s", self.call_id, reason)
-        return reason
+            self._metrics.dropped.inc(person.line.lost_packets)
+            log.info("call ended call=%s reason=%s", person.call_id, reason)
 
-    def hang_up(self, reason: str) -> None:
-        """End the call from our side."""
-        self._line.hang_up(reason)
+    async def _until_gone(self, person: Participant) -> str:
+        """Why somebody is gone: their own end, or the room's."""
+        gone = asyncio.ensure_future(person.until_gone(self._settings.limits))
+        try:
+            await asyncio.wait({gone, self.over}, return_when=asyncio.FIRST_COMPLETED)
+            if not gone.done():
+                return self.over.result()
+            reason = gone.result()
+            if reason == TOO_LONG:
+                self._session.expire(person.line)
+                if len(self._people) == 1:
+                    self.leave(reason)
+                    return await asyncio.shield(self.over)
+            return reason
+        finally:
+            gone.cancel()
 
-    async def attach(self, line: SocketLine, *, extensions: bool) -> None:
-        """Serve a further client of this call; returns when it is gone, or the call is over.
+    async def _serve(self, person: Participant) -> None:
+        await person.line.channel_open()
+        await self._session.serve(person.line, extensions=person.extensions)
+
+    def dismiss(self, person: Participant, reason: str) -> None:
+        """Somebody has no place any more; the last one closes the door."""
+        self._people.pop(person.id, None)
+        self._session.leave(person.line)
+        self._conversation.leave(person.id)
+        if not person.over.done():
+            person.over.set_result(reason)
+        if self._presence is not None:
+            self._presence.left(person, reason)
+            self._conversation.mention(f"[{person.name} leaves.]")
+        if not self._people:
+            self.leave("")
+
+    def _ear(self, speaker: str) -> Listener | None:
+        """What hears this person, if they are there."""
+        person = self._people.get(speaker)
+        return person.listener if person is not None else None
+
+    def _seal(self, speaker: str) -> None:
+        if (ear := self._ear(speaker)) is not None:
+            ear.seal()
+
+    def _completed(self, probability: float) -> None:
+        if (ear := self._ear(self._machine.speaker)) is not None:
+            ear.completed(probability)
+
+    def _delay_s(self) -> float:
+        """From playout to the ear of whom the agent speaks to; of the slowest, if that is nobody in particular."""
+        answered = self._people.get(self._conversation.company.answered)
+        people = self.people if answered is None else [answered]
+        return max((each.line.delay_s for each in people), default=0.0)
+
+    def _sound(self, person: Participant) -> AsyncIterator[AudioChunk]:
+        """What the listener hears."""
+        return self._session.microphone.chunks() if self._plays_itself else person.line.chunks()
+
+    async def _greet(self, person: Participant) -> None:
+        """Speak first, as soon as a line is open, if there is something to say."""
+        if self._settings.agent.greeting and not self._session.listens_only and not self._greeted:
+            await person.line.connected.wait()
+            with suppress(TimeoutError):  # a client without a channel is greeted, too
+                async with asyncio.timeout(CHANNEL_S):
+                    await person.line.channel_open()
+            if not self._greeted:
+                self._greeted = True
+                self._conversation.post(Greet())
+
+    async def greet_again(self, person: Participant) -> None:
+        """The client has come back over another connection: tell it what it may have forgotten."""
+        log.info("call goes on call=%s", person.call_id)
+        with suppress(TimeoutError):  # a client without a channel goes on, too
+            async with asyncio.timeout(self._settings.limits.connect_s):
+                await person.line.channel_open()
+            self._session.greet_again(person.line)
+
+    async def attach(self, person: Participant, line: SocketLine, *, extensions: bool) -> None:
+        """Serve a further client of a call; returns when it is gone, or the call is over.
 
         :param extensions: it wants `antiphon.*` events.
         :raises SignalingError: 429 if the call has as many as it may.
@@ -190,158 +298,91 @@ class Room:
         try:
             async with asyncio.TaskGroup() as group:
                 parts = [
-                    group.create_task(line.watch(), name=f"further client's line {self.call_id}"),
+                    group.create_task(line.watch(), name=f"further client's line {person.call_id}"),
                     group.create_task(
-                        self._session.attend(line, extensions=extensions), name=f"further client {self.call_id}"
+                        self._session.serve(line, extensions=extensions), name=f"further client {person.call_id}"
                     ),
                 ]
-                gone = group.create_task(line.closed(), name=f"until it is gone {self.call_id}")
-                await asyncio.wait({gone, self._over}, return_when=asyncio.FIRST_COMPLETED)
-                reason = self._over.result() if self._over.done() else gone.result()
+                gone = group.create_task(line.closed(), name=f"until it is gone {person.call_id}")
+                await asyncio.wait({gone, person.over}, return_when=asyncio.FIRST_COMPLETED)
+                reason = person.over.result() if person.over.done() else gone.result()
                 for part in (*parts, gone):
                     part.cancel()
         except* Exception:  # this client's end, and not the call's
-            log.exception("a further client failed call=%s", self.call_id)
+            log.exception("a further client failed call=%s", person.call_id)
         finally:
             self._attached -= 1
             await line.close(reason)
 
-    async def greet_again(self) -> None:
-        """The client has come back over another connection: tell it what it may have forgotten."""
-        log.info("call goes on call=%s", self.call_id)
-        with suppress(TimeoutError):  # a client without a channel goes on, too
-            async with asyncio.timeout(self._settings.limits.connect_s):
-                await self._line.channel_open()
-            self._session.greet()
+    # -- the room itself -------------------------------------------------------------------------------------
 
-    def _sound(self) -> AsyncIterator[AudioChunk]:
-        """What the listener hears."""
-        return self._session.microphone.chunks() if self._line.plays_itself else self._line.chunks()
+    @property
+    def ending(self) -> bool:
+        """Nobody can come in any more."""
+        return self._leaving.done() or self.over.done()
+
+    async def run(self) -> None:
+        """Converse until the last person has left, or `leave` is called."""
+        reason = "server stopping"
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = [
+                    group.create_task(self._tick.run(), name=f"tick {self.name}"),
+                    group.create_task(self._conversation.run(), name=f"conversation {self.name}"),
+                    group.create_task(self._session.run(self._conversation, self._models.llm), name="session"),
+                ]
+                reason = await self._until_over()
+                for part in parts:
+                    part.cancel()
+            if reason and not self._plays_itself and not self._session.listens_only:
+                await self._say_goodbye()
+        except* Exception:  # this room's end, and no other's
+            reason = "failed"
+            log.exception("room failed room=%s calls=%s", self.name, " ".join(p.call_id for p in self.people))
+        finally:
+            self.over.set_result(reason)
+            self._metrics.underruns.inc(self._conversation.playout.underruns)
 
     def leave(self, reason: str) -> None:
-        """End the call from our side, with a word."""
-        self._leaving = reason
+        """End the room from our side; with a word, if there is a reason."""
+        if not self._leaving.done():
+            self._leaving.set_result(reason)
+
+    async def _until_over(self) -> str:
+        """Why the room is over."""
+        loop = asyncio.get_running_loop()
+        active = loop.time()
+        here: dict[str, bool] = {}
+        while not self._leaving.done():
+            for person in self._people.values():
+                if here.get(person.id, True) is not person.here and self._presence is not None:
+                    self._presence.changed(person)
+                here[person.id] = person.here
+            if self._machine.phase is not Phase.IDLE:
+                active = loop.time()
+            idle_s = self._settings.limits.idle_s
+            if idle_s and loop.time() - active > idle_s:
+                self.leave("idle")
+            await asyncio.wait({self._leaving}, timeout=WATCH_S)
+        return self._leaving.result()
 
     async def _say_goodbye(self) -> None:
         """Say it past the conversation, which is over; what it was saying fades."""
         loop = asyncio.get_running_loop()
-        playout, resampler = self._conversation.playout, Resampler(self._voice.rate, WIRE_RATE)
+        playout, voice = self._conversation.playout, self._models.voice
+        resampler = Resampler(voice.rate, WIRE_RATE)
         playout.cut(0)
         parts = [playout.read(), playout.read()]
-        text = spoken(self._settings.agent.goodbye, self._voice.language)
+        text = spoken(self._settings.agent.goodbye, voice.language)
         with suppress(EngineError):
-            parts += [resampler(pcm) async for pcm in self._voice.speak(text)]
+            parts += [resampler(pcm) async for pcm in voice.speak(text)]
         parts += [resampler.flush(), np.zeros(GOODBYE_TAIL, np.int16)]
         pcm = np.concatenate(parts)
         due = loop.time()
         for begins in range(0, len(pcm) - TICK_SAMPLES + 1, TICK_SAMPLES):
-            self._line.play(pcm[begins : begins + TICK_SAMPLES])
+            self._tick.play(pcm[begins : begins + TICK_SAMPLES])
             due += TICK_S
             await asyncio.sleep(due - loop.time())
-
-    async def _until_gone(self) -> str:
-        """Why the line is gone: a call that never connects and a peer that falls silent are gone too."""
-        loop = asyncio.get_running_loop()
-        limits = self._settings.limits
-        began = active = loop.time()
-        gone = asyncio.ensure_future(self._line.closed())
-        try:
-            connect_by = loop.time() + limits.connect_s
-            while not gone.done():
-                last = self._line.last_heard or connect_by
-                if not self._line.connected.is_set() and loop.time() >= connect_by:
-                    return "never connected"
-                if self._line.lost_s:
-                    if self._line.lost_s > limits.reconnect_s:
-                        return self._line.lost_for
-                elif loop.time() - last > limits.peer_gone_s:
-                    await self._line.lose("peer gone")
-                    continue
-                if self._machine.phase is not Phase.IDLE:
-                    active = loop.time()
-                if loop.time() - began > self._longest_s:
-                    self._session.expire()
-                    self.leave("longest call")
-                if limits.idle_s and loop.time() - active > limits.idle_s:
-                    self.leave("idle")
-                if self._leaving:
-                    return self._leaving
-                await asyncio.wait({gone}, timeout=WATCH_S)
-            return gone.result()
-        finally:
-            gone.cancel()
-
-    async def _greet(self) -> None:
-        """Speak first, as soon as the line is open, if there is something to say."""
-        if self._settings.agent.greeting and not self._session.listens_only:
-            await self._line.connected.wait()
-            with suppress(TimeoutError):  # a client without a channel is greeted, too
-                async with asyncio.timeout(CHANNEL_S):
-                    await self._line.channel_open()
-            self._conversation.post(Greet())
-
-    async def _tick(self) -> None:
-        """Every 20 ms, by absolute deadlines: play what there is to play.
-
-        The first speech of a reply does not wait for its tick: the tick comes to it, and what the stream is ahead by
-        then is given back in the next silence, a tick at a time. In a long silence there is no tick at all.
-        """
-        loop = asyncio.get_running_loop()
-        playout = self._conversation.playout
-        due = loop.time()
-        ahead_s = 0.0
-        count = 0
-        while True:
-            if self._line.lost_s:  # nothing is said to nobody: it goes on where it was when somebody is there again
-                await self._line.up()
-                due, ahead_s = loop.time(), 0.0
-            frame = playout.read()
-            self._line.play(frame)
-            count += 1
-            if count % WATCH_TICKS == 0:
-                self._conversation.watch()
-            due += TICK_S
-            if playout.silent and self._line.resting:
-                ahead_s, due = await self._rest(playout, ahead_s, due)
-                continue
-            if ahead_s >= TICK_S and not frame.any():
-                ahead_s -= TICK_S
-                due += TICK_S
-            late = loop.time() - due
-            if late > TICK_S:
-                self._metrics.overruns.inc()
-                due += late - TICK_S  # one frame is caught up on; the rest is time that has passed
-            if await self._woken(playout, due):
-                ahead_s += due - loop.time()
-                due = loop.time()
-
-    async def _rest(self, playout: Playout, ahead_s: float, due: float) -> tuple[float, float]:
-        """Sleep until there is speech, or a sign of life to be sent; how far the stream is ahead, and the next tick."""
-        early = await self._woken(playout, due + REST_TICKS * TICK_S)
-        now = asyncio.get_running_loop().time()
-        passed = max(0, math.ceil((now - due) / TICK_S))  # so that the stream is not behind
-        back = min(passed, int(ahead_s / TICK_S))
-        self._line.rest(passed - back)
-        ahead_s += passed * TICK_S - (now - due) - back * TICK_S if early else -back * TICK_S
-        self._conversation.watch()
-        return ahead_s, now if early else due + passed * TICK_S
-
-    @staticmethod
-    async def _woken(playout: Playout, due: float) -> bool:
-        """Wait until then; true if a reply's first speech came before."""
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[bool] = loop.create_future()
-
-        def end(early: bool) -> None:
-            if not waiting.done():
-                waiting.set_result(early)
-
-        timer = loop.call_at(due, end, False)
-        playout.wake = lambda: end(True)
-        try:
-            return await waiting
-        finally:
-            timer.cancel()
 
 
 def patience(settings: Settings) -> Patience:

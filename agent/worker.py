@@ -7,6 +7,7 @@ import gc
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
+from typing import Any
 
 from prometheus_client import generate_latest
 
@@ -14,9 +15,13 @@ from agent.engines.local import Engines, LocalEngines
 from agent.errors import ConfigError, SignalingError, TransportError, no_such_call, not_ready
 from agent.loading import Loader
 from agent.metrics import Metrics
+from agent.participant import Participant
 from agent.realtime.requests import RequestError, json_object
 from agent.rest.studio import Studio
+from agent.realtime.config import SESSION_S
 from agent.room import Models, Room
+from agent.rooms import Place, Rooms
+from agent.seat import ALONE, Seat
 from agent.settings import Settings
 from agent.stalls import StallDetector
 from agent.tools.toolbox import Toolbox
@@ -94,10 +99,9 @@ class Worker:
         self._ice = ice(settings)
         self._loader = Loader(settings, engines or LocalEngines(settings))
         self.ready = asyncio.Event()
-        self._rooms: dict[str, Room] = {}
+        self._rooms = Rooms(settings.room.capacity, self._over)
         self._lines: dict[str, CallLine] = {}
         """of the calls over WebRTC"""
-        self._one_over = asyncio.Event()
         self.ended: Callable[[str], None] = lambda _: None
         """told the id of each call that was answered and is over"""
         self._group: asyncio.TaskGroup | None = None
@@ -162,30 +166,36 @@ class Worker:
 
     # -- calls -----------------------------------------------------------------------------------------------
 
-    async def answer(self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float) -> str:
+    async def answer(
+        self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float, seat: Seat = ALONE
+    ) -> str:
         """Start a call: SDP offer to SDP answer.
 
         :param extensions: send `antiphon.*` events.
-        :param session: settings that the client gave with the offer, as in `session.update`; a JSON object.
+        :param session: settings that the client gave with the offer, as in `session.update`; a JSON object. Of a room
+            with others, those of who opens it count.
         :param most_s: the longest that this call may take, in s; 0 for no limit of its own.
-        :raises SignalingError: 400 for an offer that can not be answered, 503 if the models are not ready.
+        :param seat: where it is to be, and as whom.
+        :raises SignalingError: 400 for an offer that can not be answered, 403 if the room is full, 503 if the models
+            are not ready.
         """
         self._ready_or_raise()
         assert self._group is not None
         connection = PeerConnection(self._ice)
         try:
             line = self._lines[call_id] = CallLine(connection)
-            room = self._room(call_id, line, extensions, session, most_s)
+            self._enter(call_id, line, extensions, session, most_s, seat)
             answer = await connection.answer(offer)
         except BaseException as error:
-            self._forget(call_id)
+            self._rooms.abandon(call_id)
+            self._lines.pop(call_id, None)
             await connection.close("not answered")
             if isinstance(error, TransportError):
                 raise SignalingError(400, str(error), code="invalid_offer", param="sdp") from error
             if isinstance(error, RequestError):
                 raise SignalingError(400, str(error), code=error.code, param=error.param) from error
             raise
-        self._group.create_task(self._run(room), name=f"call {call_id}")
+        self._rooms.begin(call_id, self._group)
         return answer
 
     async def rejoin(self, call_id: str, offer: str) -> str:
@@ -193,8 +203,8 @@ class Worker:
 
         :raises SignalingError: 404 if there is no such call any more, 400 for an offer that can not be answered.
         """
-        room, line = self._rooms.get(call_id), self._lines.get(call_id)
-        if room is None or line is None or self._group is None:
+        place, line = self._rooms.find(call_id), self._lines.get(call_id)
+        if place is None or line is None or self._group is None:
             raise no_such_call(call_id)
         connection = PeerConnection(self._ice)
         try:
@@ -202,7 +212,7 @@ class Worker:
         except TransportError as error:
             await connection.close("not answered")
             raise SignalingError(400, str(error), code="invalid_offer", param="sdp") from error
-        self._group.create_task(self._rejoin(room, line, connection), name=f"rejoin {call_id}")
+        self._group.create_task(self._rejoin(place, line, connection), name=f"rejoin {call_id}")
         return answer
 
     async def add_candidates(self, call_id: str, fragment: str) -> None:
@@ -222,18 +232,14 @@ class Worker:
 
     async def hang_up(self, call_id: str) -> bool:
         """End a call; false if there is none of this id."""
-        room = self._rooms.get(call_id)
-        if room is not None:
-            room.hang_up("hung up by request")
-        return room is not None
+        place = self._rooms.find(call_id)
+        if place is not None:
+            place.person.line.hang_up("hung up by request")
+        return place is not None
 
     async def leave(self) -> None:
         """Say goodbye on every line, and hang up; returns when all calls are over."""
-        for room in self._rooms.values():
-            room.leave("server stopping")
-        while self._rooms:
-            self._one_over.clear()
-            await self._one_over.wait()
+        await self._rooms.leave("server stopping")
 
     async def converse(self, call_id: str, socket: Socket, *, extensions: bool, session: str, most_s: float) -> None:
         """A call over a WebSocket; returns when it is over.
@@ -245,15 +251,16 @@ class Worker:
         """
         self._ready_or_raise()
         assert self._group is not None
+        line = SocketLine(socket)
         try:
-            room = self._room(call_id, SocketLine(socket), extensions, session, most_s)
+            self._enter(call_id, line, extensions, session, most_s, ALONE)
         except RequestError as error:
             raise SignalingError(400, str(error), code=error.code, param=error.param) from error
-        call = self._group.create_task(self._run(room), name=f"call {call_id}")
+        call = self._rooms.begin(call_id, self._group)
         try:
             await asyncio.shield(call)
         finally:
-            room.hang_up("client gone")
+            line.hang_up("client gone")
 
     async def attach(self, call_id: str, socket: Socket, *, extensions: bool) -> None:
         """A further client of a call, over a WebSocket; returns when it is gone, or the call is over.
@@ -261,46 +268,42 @@ class Worker:
         :param extensions: send it `antiphon.*` events.
         :raises SignalingError: 404 if there is no such call, 429 if it has as many clients as it may.
         """
-        room = self._rooms.get(call_id)
-        if room is None:
-            raise no_such_call(call_id)
-        await room.attach(SocketLine(socket), extensions=extensions)
+        place = self._rooms.place(call_id)
+        await place.room.attach(place.person, SocketLine(socket), extensions=extensions)
 
     def _ready_or_raise(self) -> None:
         if self._models is None or self._group is None or not self.ready.is_set():
             raise not_ready(self.waiting)
 
-    def _room(self, call_id: str, line: Connection, extensions: bool, session: str, most_s: float) -> Room:
+    def _enter(
+        self, call_id: str, line: Connection, extensions: bool, session: str, most_s: float, seat: Seat
+    ) -> None:
+        given = json_object(session)
+        longest_s = min(most for most in (most_s, self.settings.limits.longest_s, SESSION_S) if most)
+        person = Participant(call_id, line, extensions=extensions, longest_s=longest_s, seat=seat)
+        self._rooms.enter(seat, person, lambda: self._room(seat.room, given, person))
+
+    def _room(self, name: str, session: Mapping[str, Any], first: Participant) -> Room:
         assert self._models is not None
-        room = self._rooms[call_id] = Room(
-            call_id,
-            line,
+        return Room(
+            name,
             self._models,
             self.settings,
             self.metrics,
-            extensions=extensions,
-            session=json_object(session),
-            most_s=most_s,
+            session=session,
+            plays_itself=first.line.plays_itself,
+            longest_s=first.longest_s,
             tools=self._tools,
         )
-        return room
 
-    def _forget(self, call_id: str) -> None:
-        self._rooms.pop(call_id, None)
-        self._lines.pop(call_id, None)
-
-    async def _rejoin(self, room: Room, line: CallLine, connection: PeerConnection) -> None:
+    async def _rejoin(self, place: Place, line: CallLine, connection: PeerConnection) -> None:
         if await line.switch(connection, self.settings.limits.connect_s):
-            await room.greet_again()
+            await place.room.greet_again(place.person)
 
-    async def _run(self, room: Room) -> None:
-        try:
-            await room.run()
-        finally:
-            self._forget(room.call_id)
-            self._one_over.set()
-            self.ended(room.call_id)
-            self._sweep()
+    def _over(self, call_id: str) -> None:
+        self._lines.pop(call_id, None)
+        self.ended(call_id)
+        self._sweep()
 
     def _sweep(self) -> None:
         """A call leaves rings behind, exceptions and the frames they came through, and these hold buffers and the

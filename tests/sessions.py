@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from types import SimpleNamespace
@@ -47,8 +48,20 @@ class Line:
 async def told(messages: Iterable[str], settings: Settings = UNLIMITED, *, replying: bool = False) -> list[Any]:
     """What a client that sends these messages is told, each event valid by OpenAI's own types."""
     line = Line(messages)
-    await session(line, settings).run(*nobody(replying=replying))
+    await served(session(settings), line, nobody(replying=replying))
     return [read(text) for text in line.sent]
+
+
+async def served(talk: Session, line: Any, others: tuple[Any, Any, Any], *, extensions: bool = False) -> None:
+    """One person's client on this line, served until it is gone."""
+    conversation, listener, llm = others
+    talk.join(line, listener)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(talk.run(conversation, llm))
+        await line.channel_open()
+        await talk.serve(line, extensions=extensions)
+        talk.leave(line)
+        running.cancel()
 
 
 class Agreeing:
@@ -83,14 +96,15 @@ def nobody(*, replying: bool = False) -> tuple[Any, Any, Any]:
         voice=Mute(),
         history=History(""),
     )
-    listener = SimpleNamespace(expect=lambda _: None, finish=lambda: None, be_patient=lambda *_: None, heard_s=0.0)
+    listener = SimpleNamespace(
+        speaker="caller", expect=lambda _: None, finish=lambda: None, be_patient=lambda *_: None, heard_s=0.0
+    )
     return conversation, listener, Agreeing()
 
 
-def session(line: Any, settings: Settings = UNLIMITED) -> Session:
-    """On any line."""
-    knows = ("en", "fr").__contains__
-    return Session(line, History(""), settings, knows, extensions=False, given={})
+def session(settings: Settings = UNLIMITED, *, plays_itself: bool = False) -> Session:
+    """Of nobody yet."""
+    return Session(History(""), settings, ("en", "fr").__contains__, given={}, plays_itself=plays_itself)
 
 
 def read(text: str) -> Any:

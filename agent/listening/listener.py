@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,7 @@ class Listener:
 
     :param post: takes `SpeechStarted`, `SpeechEnded`, `EndOfTurn`, `Partial`, `Transcript` and `HearingFailed`.
     :param overlapped: whether the agent is audible, so that speech is an interruption or nothing.
+    :param utterances: numbers for them, each used once; those of several listeners are told apart by it.
     """
 
     def __init__(
@@ -88,7 +90,9 @@ class Listener:
         endpointing: Endpointing,
         post: Callable[[Event], None],
         overlapped: Callable[[], bool],
+        utterances: Iterator[int] | None = None,
     ) -> None:
+        self._numbers = itertools.count(1) if utterances is None else utterances
         self.speaker = speaker
         self._ears = ears
         self._post = post
@@ -132,7 +136,7 @@ class Listener:
         self._transcriber.begin()
         self._ended = None
         if self._speaking:
-            self._utterance += 1
+            self._utterance = next(self._numbers)
 
     def completed(self, probability: float) -> None:
         """Whether what was said so far reads like a complete message, 0..1: one more witness of the pause."""
@@ -251,7 +255,7 @@ class Listener:
             self._pauses.forget()
         if not self._joins():
             self._said[self._utterance] = self._transcriber.text
-            self._utterance += 1
+            self._utterance = next(self._numbers)
             self._transcriber.begin()
             self._audio.clear()
             self._audio.extend(self._prefix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.audio import I16
@@ -32,6 +32,15 @@ class Hearing:
     """and their settled words while somebody still speaks"""
 
 
+@dataclass(slots=True)
+class _Turn:
+    """What is known of a person's turn until it is over."""
+
+    started_ms: int = 0
+    transcript: Transcript = field(default_factory=Transcript)
+    failure: str | None = None
+
+
 class Narrator:
     """One conversation's view for its clients (`agent.observer.Observer`).
 
@@ -52,11 +61,11 @@ class Narrator:
         self._terms = terms
         self._hearing = hearing
         self._position_s = position_s
-        self._transcript = Transcript()
-        self._started_ms = 0
+        self.said_by: Callable[[str, str], None] = lambda item_id, speaker: None
+        """tells whose turn an item is, among several people"""
+        self._turns: dict[str, _Turn] = {}  # that are not over, by their items
         self._silent_since_ms = 0
         self._heard_ms = 0  # of the user's turns since the last answer
-        self._failure: str | None = None
         self._reply: Answer | None = None
         self._cut: Callable[[], None] | None = None
         """tells that a voice has cut the answer, behind the news of that voice"""
@@ -92,46 +101,47 @@ class Narrator:
         """The floor changed hands."""
         self._emit(ev.Phase(phase=phase.value))
 
-    def turn_opened(self, item_id: str, at: float) -> None:
-        """A person speaks."""
-        self._started_ms = round(at * 1000)
-        self._failure = None
-        self._transcript = Transcript()
+    def turn_opened(self, item_id: str, at: float, speaker: str) -> None:
+        """This person speaks."""
+        turn = self._turns[item_id] = _Turn(round(at * 1000))
+        self.said_by(item_id, speaker)
         if not self._hearing().manual:
-            self._emit(ev.SpeechStarted(audio_start_ms=self._started_ms, item_id=item_id))
+            self._emit(ev.SpeechStarted(audio_start_ms=turn.started_ms, item_id=item_id))
         self._tell_cut()
 
     def hearing_failed(self, item_id: str, message: str) -> None:
         """The open turn could not be recognised."""
-        self._failure = message
+        if item_id in self._turns:
+            self._turns[item_id].failure = message
 
     def hears(self, item_id: str, text: str) -> None:
         """The person's words so far; none of them is certain yet."""
         self._emit(ev.Caption(item_id=item_id, role="user", text=text, stable=0, final=False))
         if self._hearing().streamed:
-            self._tell_words(item_id, self._transcript.grow(text))
+            self._tell_words(item_id, self._turns.setdefault(item_id, _Turn()).transcript.grow(text))
 
     def turn_closed(self, item_id: str, text: str, at: float) -> None:
         """The person's turn is an item now; its transcript is known."""
-        ended_ms = max(self._started_ms, round(at * 1000))
+        turn = self._turns.pop(item_id, None) or _Turn(round(at * 1000))
+        ended_ms = max(turn.started_ms, round(at * 1000))
         if text:
-            self._failure = None  # one utterance of the turn failed, but another has words
+            turn.failure = None  # one utterance of the turn failed, but another has words
         if not self._hearing().manual:
             self._emit(ev.SpeechStopped(audio_end_ms=ended_ms, item_id=item_id))
         self._emit(ev.Committed(item_id=item_id, previous_item_id=self.items.last))
         self.items.add(self._user_item(item_id, None))
         self.turn_over.set()
-        self._heard_ms += ended_ms - self._started_ms
+        self._heard_ms += ended_ms - turn.started_ms
         if not self._hearing().transcribed:
             return
         self.items.set(self._user_item(item_id, text))
-        if self._failure is None:
-            self._tell_words(item_id, self._transcript.end(text))
-            seconds = (ended_ms - self._started_ms) / 1000
+        if turn.failure is None:
+            self._tell_words(item_id, turn.transcript.end(text))
+            seconds = (ended_ms - turn.started_ms) / 1000
             usage = wire.DurationUsage(seconds=seconds)
             self._emit(ev.TranscriptionCompleted(item_id=item_id, transcript=text, usage=usage))
         else:
-            error = ev.TranscriptionError(type="server_error", message=self._failure)
+            error = ev.TranscriptionError(type="server_error", message=turn.failure)
             self._emit(ev.TranscriptionFailed(item_id=item_id, error=error))
 
     def timed_out(self, item_id: str) -> None:

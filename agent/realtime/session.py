@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +25,6 @@ from agent.realtime.rate import Allowance, Rate
 from agent.realtime.requests import RequestError, parsed, required
 from agent.realtime.wanted import Wanted, wanted
 from agent.settings import Settings
-from agent.transports.base import Connection
 
 if TYPE_CHECKING:
     from agent.conversation import Conversation
@@ -50,7 +49,6 @@ class _Turn:
     """What a session needs once the conversation runs."""
 
     conversation: Conversation
-    listener: Listener
     voice: Voice
 
 
@@ -71,7 +69,7 @@ class Session:
     """Speaks the OpenAI Realtime API.
 
     :param knows: whether the recogniser can be told to expect a language.
-    :param extensions: the client asked for `antiphon.*` events; one that did not never sees them.
+    :param plays_itself: the client gets the voice in events, and sends its own in them.
     :param given: settings that came with the call; of ``type`` transcription for a session that only listens.
     :param longest_s: how long the session may take, s.
     :raises RequestError: if something in what was given is wrong.
@@ -79,23 +77,27 @@ class Session:
 
     def __init__(
         self,
-        connection: Connection,
         history: History,
         settings: Settings,
         knows: Callable[[str], bool],
         *,
-        extensions: bool,
         given: Mapping[str, Any],
+        plays_itself: bool = False,
         longest_s: float = SESSION_S,
     ) -> None:
-        self._connection = connection
         self._history = history
-        self._extensions = extensions
+        self._plays_itself = plays_itself
         self._config = Config(settings, knows, transcription=given.get("type") == "transcription", longest_s=longest_s)
         self._turns = settings.turn
         self._interruption = Interruption(settings.turn.interruption)
         self.audience = Audience()
         """who hears of it"""
+        self.verbs: Mapping[str, Callable[[Client, Mapping[str, Any]], None]] = {}
+        """what else a client can ask for"""
+        self.greeted: Callable[[Client], None] = lambda _: None
+        """called when a client has been told of the session"""
+        self._ears: dict[Client, Listener] = {}  # of the clients that are on a line themselves
+        self._asking: Client | None = None  # whose event is being taken
         self._running = asyncio.Event()
         self._asides: Asides | None = None
         self._conversation_id = new_id("conv")
@@ -133,42 +135,52 @@ class Session:
         """Nothing is ever said in this session."""
         return self._config.transcription
 
-    async def run(self, conversation: Conversation, listener: Listener, llm: LanguageModel) -> None:
-        """Greet the client, then do what it asks, one event after the other, until it is gone."""
-        self._turn = _Turn(conversation, listener, conversation.voice)
+    async def run(self, conversation: Conversation, llm: LanguageModel) -> None:
+        """Serve the conversation's clients, until cancelled."""
+        self._turn = _Turn(conversation, conversation.voice)
         self._apply()
         async with asyncio.TaskGroup() as group:
             self._asides = Asides(self.audience.emit, llm, conversation, group, self._limits.stuck_s)
             self._running.set()
-            await self._connection.channel_open()
-            self.audience.join(self._connection, extensions=self._extensions)
-            self.audience.tell(self._connection, ev.SessionCreated(session=self.config))
-            try:
-                await self._obey(self._connection)
-            finally:
-                self.microphone.end()
+            await asyncio.Event().wait()
 
-    async def attend(self, client: Client, *, extensions: bool) -> None:
-        """Greet a further client of the running conversation, and do what it asks, until it is gone."""
+    def join(self, client: Client, ear: Listener) -> None:
+        """This client is a person on a line, and heard by this ear."""
+        self._ears[client] = ear
+        self._apply()
+
+    def leave(self, client: Client) -> None:
+        """The person is gone."""
+        self._ears.pop(client, None)
+
+    async def serve(self, client: Client, *, extensions: bool) -> None:
+        """Greet a client, then do what it asks, one event after the other, until it is gone.
+
+        :param extensions: it asked for `antiphon.*` events; one that did not never sees them.
+        """
         await self._running.wait()
         self.audience.join(client, extensions=extensions)
         try:
             self.audience.tell(client, ev.SessionCreated(session=self.config))
+            self.greeted(client)
             await self._obey(client)
         finally:
             self.audience.leave(client)
+            if client in self._ears:
+                self.microphone.end()
 
-    def greet(self) -> None:
+    def greet_again(self, client: Client) -> None:
         """Tell a client that has come back over another connection where the conversation stands."""
-        with self.audience.alone(self._connection):
+        with self.audience.alone(client):
             self.audience.emit(ev.SessionCreated(session=self.config))
             self.narrator.recall()
+        self.greeted(client)
 
-    def expire(self) -> None:
-        """Tell that the session has taken as long as it may."""
+    def expire(self, client: Client) -> None:
+        """Tell a client that the session has taken as long as it may."""
         message = "Your session has reached its maximum duration; `expires_at` said when."
-        self.audience.emit(
-            ev.Error(error=wire.ErrorBody(type="invalid_request_error", code="session_expired", message=message))
+        self.audience.tell(
+            client, ev.Error(error=wire.ErrorBody(type="invalid_request_error", code="session_expired", message=message))
         )
 
     def _hearing(self) -> Hearing:
@@ -177,9 +189,9 @@ class Session:
 
     def _position_s(self) -> float:
         """How much of the microphone was heard so far, media s."""
-        return self._turn.listener.heard_s if self._turn is not None else 0.0
+        return max((ear.heard_s for ear in self._ears.values()), default=0.0)
 
-    def _take(self, text: str, client: Client | None = None, admits: Callable[[], bool] = lambda: True) -> None:
+    def _take(self, text: str, client: Client, admits: Callable[[], bool] = lambda: True) -> None:
         """Do what a client asks; an error is told to none but the one who made it.
 
         :param admits: whether it may be done if it is not sound, after all.
@@ -189,9 +201,14 @@ class Session:
             event = parsed(text)
             if event["type"] != APPEND and not admits():
                 return
+            self._asking = client
             answer = self._answers.get(event["type"])
+            verb = self.verbs.get(event["type"])
+            if verb is not None:
+                verb(client, event)
+                return
             if answer is None:
-                supported = ", ".join(f"'{name}'" for name in self._answers)
+                supported = ", ".join(f"'{name}'" for name in (*self._answers, *self.verbs))
                 message = f"Invalid value: '{event['type'][:60]}'. Supported values are: {supported}."
                 raise RequestError("invalid_value", message, "type")
             answer(event)
@@ -204,7 +221,7 @@ class Session:
                 param=error.param,
                 event_id=theirs if isinstance(theirs, str) else None,
             )
-            self.audience.tell(self._connection if client is None else client, ev.Error(error=body))
+            self.audience.tell(client, ev.Error(error=body))
 
     async def _obey(self, client: Client) -> None:
         """Do what a client asks, event by event, until it is gone; but for what comes too fast."""
@@ -220,7 +237,7 @@ class Session:
 
         async for text in client.messages():
             size = _size(text)
-            if not (self._connection.plays_itself and APPEND in text[:APPEND_WITHIN]):
+            if not (self._plays_itself and APPEND in text[:APPEND_WITHIN]):
                 if admitted(allowance.event, size):
                     self._take(text, client)
             elif admitted(allowance.sound, size):
@@ -260,8 +277,9 @@ class Session:
         if self._turn is None:
             return
         silences = self._config.silences
-        self._turn.listener.expect(self._config.language)
-        self._turn.listener.be_patient(silences.sure_ms, silences.endpointing_ms, silences.limit_ms)
+        for ear in self._ears.values():
+            ear.expect(self._config.language)
+            ear.be_patient(silences.sure_ms, silences.endpointing_ms, silences.limit_ms)
         self._conversation.usual = Asked(spoken=self._config.spoken, scope=self._config.scope)
         self._conversation.voice = self._turn.voice.like(self._config.engine_voice, self._config.speed)
         self._conversation.reads_along = not self._config.transcription
@@ -294,7 +312,7 @@ class Session:
             voice=self._config.voice,
             format=self._config.all["audio"]["output"]["format"]["type"],
             spoken=spoken,
-            plays_itself=self._connection.plays_itself,
+            plays_itself=self._plays_itself,
             metadata=metadata,
             most_tokens=self._config.all["max_output_tokens"] if most is None else most,
         )
@@ -303,7 +321,7 @@ class Session:
 
     def _append(self, event: dict[str, Any]) -> None:
         """More of the microphone. Where that is a track, events are not it."""
-        if self._connection.plays_itself:
+        if self._plays_itself:
             audio = required(event, "audio")
             if len(audio) > MOST_APPEND_CHARS:
                 message = f"Invalid 'audio': at most {MOST_APPEND_CHARS} characters of base64 in one event; send more."
@@ -315,10 +333,10 @@ class Session:
 
     def _commit(self, _: dict[str, Any]) -> None:
         """The turn is over: a button was let go, or the client has its own ears."""
-        assert self._turn is not None
-        listener = self._turn.listener
-        if not self._connection.plays_itself:
-            self._end_turn(listener)
+        own = self._ears.get(self._asking) if self._asking is not None else None
+        ears = list(self._ears.values()) if own is None else [own]
+        if not self._plays_itself:
+            self._end_turn(ears)
         elif self.microphone.since_mark_s < LEAST_COMMIT_S:
             raise RequestError(
                 "input_audio_buffer_commit_empty",
@@ -327,11 +345,12 @@ class Session:
                 f"{self.microphone.since_mark_s * 1000:.2f}ms of audio.",
             )
         else:
-            self._follow(lambda: self._settled(listener), self.microphone.mark)
+            self._follow(lambda: self._settled(ears), self.microphone.mark)
 
-    def _end_turn(self, listener: Listener) -> None:
-        listener.finish()
-        self._conversation.post(Commit())
+    def _end_turn(self, ears: Sequence[Listener]) -> None:
+        for ear in ears:
+            ear.finish()
+        self._conversation.post(Commit(ears[0].speaker if len(ears) == 1 else ""))
 
     def _follow(self, done: Mark, when: Callable[[Mark], None]) -> None:
         """Do this when the sound before it was heard."""
@@ -340,10 +359,10 @@ class Session:
         except ValueError as error:
             raise RequestError("invalid_value", f"Wait for an answer first: {error}.") from error
 
-    async def _settled(self, listener: Listener) -> None:
+    async def _settled(self, ears: Sequence[Listener]) -> None:
         """End the turn; returns when its words are known and it is an item: what follows is no part of it."""
         self.narrator.turn_over.clear()
-        self._end_turn(listener)
+        self._end_turn(ears)
         try:
             async with asyncio.timeout(SETTLE_S):
                 await self.narrator.turn_over.wait()
@@ -425,7 +444,7 @@ class Session:
         """Answer outside of the conversation."""
         assert self._asides is not None
         aside = self._asides.asked(body, usually_spoken=self._config.spoken, items=self.narrator.items)
-        if aside.spoken and not self._connection.plays_itself:
+        if aside.spoken and not self._plays_itself:
             where = "response.output_modalities"
             message = f"{where}: over WebRTC an answer outside of the conversation is written; ask for ['text']."
             raise RequestError("invalid_value", message, where)
@@ -441,7 +460,7 @@ class Session:
         self._conversation.post(Interrupt())
 
     def _clear_output(self, _: dict[str, Any]) -> None:
-        if self._conversation.replying and not self._connection.plays_itself:
+        if self._conversation.replying and not self._plays_itself:
             self._conversation.post(Interrupt())
 
 

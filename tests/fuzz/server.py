@@ -14,13 +14,12 @@ from aiohttp import web
 
 from agent import worker
 from agent.history import History
-from agent.realtime.requests import json_object
+from agent.participant import Participant
 from agent.realtime.session import Session
 from agent.settings import Settings
-from agent.transports.base import Connection
 from signaling.app import Access, create_app
 from signaling.runner import Runner
-from tests.sessions import no_constant, nobody
+from tests.sessions import no_constant, nobody, served
 
 KEY = "a key of sixteen"
 FRIEND = "https://shop.example"
@@ -32,54 +31,59 @@ SETTINGS = Settings()
 
 
 class Room:
-    """A call in which nobody speaks (`agent.room.Room`)."""
+    """A room in which nobody speaks (`agent.room.Room`)."""
 
-    def __init__(
-        self,
-        call_id: str,
-        line: Connection,
-        settings: Settings,
-        *,
-        extensions: bool,
-        session: Mapping[str, Any],
-    ) -> None:
-        self.call_id = call_id
-        self._line = line
-        self._session = Session(self._line, History(""), settings, lambda _: True, extensions=extensions, given=session)
-        self.hang_up = self._line.hang_up
+    ending = False
+
+    def __init__(self, name: str, settings: Settings, *, session: Mapping[str, Any], plays_itself: bool) -> None:
+        self.name = name
+        self.people: list[Participant] = []
+        self._session = Session(
+            History(""), settings, lambda _: True, given=session, plays_itself=plays_itself
+        )
 
     async def run(self) -> None:
+        """It has nothing to do."""
+
+    def admit(self, person: Participant) -> None:
+        """Somebody has a place."""
+        self.people.append(person)
+
+    def dismiss(self, person: Participant, _: str) -> None:
+        """Somebody has none any more."""
+        self.people.remove(person)
+
+    async def attend(self, person: Participant) -> None:
         """Until somebody hangs up; over a WebSocket, events are answered meanwhile."""
         try:
             async with asyncio.TaskGroup() as group:
-                parts = [group.create_task(each) for each in self._parts()]
-                await self._line.closed()
+                parts = [group.create_task(each) for each in self._parts(person)]
+                await person.line.closed()
                 for part in parts:
                     part.cancel()
         finally:
-            await self._line.close("over")
+            self.dismiss(person, "over")
+            await person.line.close("over")
 
-    def _parts(self) -> Iterator[Coroutine[Any, Any, None]]:
-        if self._line.plays_itself:
-            yield self._session.run(*nobody())
-            yield self._line.watch()
+    def _parts(self, person: Participant) -> Iterator[Coroutine[Any, Any, None]]:
+        if person.line.plays_itself:
+            yield served(self._session, person.line, nobody(), extensions=person.extensions)
+            yield person.line.watch()
             yield self._heard()
 
     async def _heard(self) -> None:
         async for _ in self._session.microphone.chunks():
             pass
 
-    async def greet_again(self) -> None:
+    async def greet_again(self, _: Participant) -> None:
         """Nobody is back."""
 
 
 class Exchange(worker.Worker):
     """A worker whose calls nobody answers."""
 
-    def _room(self, call_id: str, line: Connection, extensions: bool, session: str, most_s: float) -> Any:
-        room: Any = Room(call_id, line, self.settings, extensions=extensions, session=json_object(session))
-        self._rooms[call_id] = room
-        return room
+    def _room(self, name: str, session: Mapping[str, Any], first: Participant) -> Any:
+        return Room(name, self.settings, session=session, plays_itself=first.line.plays_itself)
 
     def _sweep(self) -> None:
         """It is quick where what was loaded is frozen: not among tests."""
@@ -107,7 +111,7 @@ async def running(*, keys: bool, settings: Settings = SETTINGS) -> AsyncIterator
         try:
             yield runner
         finally:
-            for call_id in list(theirs._rooms):
+            for call_id in list(theirs._rooms.calls):
                 await theirs.hang_up(call_id)
             await runner.cleanup()
 

@@ -17,7 +17,7 @@ from agent.transports.p2p import PeerConnection
 from tests.fuzz import FUZZ, SLOW
 from tests.fuzz.quiet import quietly
 from tests.fuzz.targets import CORPUS
-from tests.sessions import nobody, session, told
+from tests.sessions import nobody, served, session, told
 
 VALID = [json.loads(path.read_bytes()) for path in sorted((CORPUS / "event").glob("valid-*.json"))]
 """one at least of every client event that OpenAI's clients send"""
@@ -118,7 +118,7 @@ def test_bytes_and_text_on_the_channel_are_answered_each(messages: list[bytes | 
         for message in messages:
             connection._take_message(message)
         connection.hang_up("that was all")
-        await session(connection).run(*nobody())
+        await served(session(), connection, nobody())
         await connection.close("over")
         return sent
 

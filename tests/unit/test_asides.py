@@ -12,7 +12,7 @@ import pytest
 from agent.engines.protocols import ANY, Ending, Message, Piece, Scope
 from agent.errors import EngineError
 from agent.settings import LimitsSettings, Settings
-from tests.sessions import Line, nobody, read, session
+from tests.sessions import Line, nobody, read, served, session
 
 ASK = json.dumps({"type": "response.create", "response": {"conversation": "none", "output_modalities": ["text"]}})
 UPDATE = json.dumps({"type": "session.update", "session": {}})
@@ -67,7 +67,7 @@ async def test_an_answer_on_the_side_that_breaks_is_failed_and_the_session_lives
 ) -> None:
     line = Patient()
     conversation, listener, _ = nobody()
-    await session(line, QUICK).run(conversation, listener, Breaking(failure))  # type: ignore[arg-type]
+    await served(session(QUICK), line, (conversation, listener, Breaking(failure)))
     events: list[dict[str, Any]] = [read(text) for text in line.sent]
     done = next(event["response"] for event in events if event["type"] == "response.done")
     assert done["status"] == "failed"

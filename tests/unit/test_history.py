@@ -63,14 +63,14 @@ def typed(item_id: str, after: str | None) -> str:
 
 def test_a_message_behind_an_answer_that_nobody_heard_stands_behind_what_was_before() -> None:
     line = Line(())
-    talk = session(line)
+    talk = session()
     talk.audience.join(line, extensions=False)
-    talk._take(typed("question", None))
+    talk._take(typed("question", None), line)
     talk.narrator.reply_started("answer", spoken=True)
     talk.narrator.told("answer", "Hi")
-    talk._take(typed("more", "answer"))
-    talk._take(typed("first", "root"))
-    talk._take(typed("lost", "nobody"))
+    talk._take(typed("more", "answer"), line)
+    talk._take(typed("first", "root"), line)
+    talk._take(typed("lost", "nobody"), line)
     assert [item.id for item in talk.narrator.items] == ["first", "question", "answer", "more"]
     assert [entry.id for entry in talk._history.entries] == ["first", "question", "more"]
     assert read(line.sent[-1])["error"]["code"] == "item_create_invalid_previous_item_id"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agent.realtime.rate import SOUND_BYTES, Allowance, Rate
 from agent.settings import LimitsSettings, Settings
-from tests.sessions import Line, nobody, read, session
+from tests.sessions import Line, nobody, read, served, session
 
 UPDATE = json.dumps({"type": "session.update", "session": {}})
 USUAL = Settings()
@@ -68,7 +68,7 @@ class Timed(Line):
 async def told(line: Timed, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What a client on this line hears."""
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: line.now)
-    await session(line, settings).run(*nobody())
+    await served(session(settings), line, nobody())
     return [read(text) for text in line.sent][1:]
 
 

@@ -99,7 +99,7 @@ CLOSED = [
 
 def ask(narrator: Narrator) -> None:
     narrator.phase(Phase.HEARING)
-    narrator.turn_opened("item_u", 1.25)
+    narrator.turn_opened("item_u", 1.25, "caller")
     narrator.turn_closed("item_u", "Hello?", 2.5)
 
 
@@ -131,7 +131,7 @@ def test_a_spoken_turn_is_told_in_the_order_of_the_api(narrator: Narrator, sent:
 def test_a_barge_in_cancels_clears_and_truncates(narrator: Narrator, sent: Sent) -> None:
     open_reply(narrator)
     end_reply(narrator, Heard("Well,", 24_000, complete=False), cut=True)
-    narrator.turn_opened("item_u", 1.25)
+    narrator.turn_opened("item_u", 1.25, "caller")
     cleared = ["output_audio_buffer.cleared", "conversation.item.truncated"]
     assert sent.types() == [*OPENED, "input_audio_buffer.speech_started", *CLOSED, *cleared]
     done = next(event for event in sent if event["type"] == "response.done")
@@ -168,7 +168,7 @@ def test_a_client_that_pushed_the_answer_out_of_the_conversation_is_told_the_res
 
 
 def test_a_transcript_that_failed_is_told(narrator: Narrator, sent: Sent) -> None:
-    narrator.turn_opened("item_u", 1.0)
+    narrator.turn_opened("item_u", 1.0, "caller")
     narrator.hearing_failed("item_u", "no memory")
     narrator.turn_closed("item_u", "", 2.0)
     assert sent.types()[-1] == "conversation.item.input_audio_transcription.failed"
@@ -194,7 +194,7 @@ def test_a_client_that_plays_by_itself_gets_the_voice_and_truncates(sent: Sent) 
     narrator.audible("item_a")
     narrator.written("item_a")
     end_reply(narrator, Heard("Well,", 24_000, complete=False), cut=True)
-    narrator.turn_opened("item_u", 1.25)
+    narrator.turn_opened("item_u", 1.25, "caller")
     assert not any(kind.startswith("output_audio_buffer") or kind.endswith("truncated") for kind in sent.types())
     sound = b"".join(base64.b64decode(e["delta"]) for e in sent if e["type"] == "response.output_audio.delta")
     assert len(sound) == 48_000
@@ -236,7 +236,7 @@ def test_silences_follow_the_client() -> None:
 def test_extensions_go_only_to_who_asked() -> None:
     for extensions in (True, False):
         line = Line()
-        session = Session(line, History(""), Settings(), knows, extensions=extensions, given={})  # type: ignore[arg-type]
+        session = Session(History(""), Settings(), knows, given={})
         session.audience.join(line, extensions=extensions)  # type: ignore[arg-type]
         session.audience.emit(ev.Phase(phase="idle"))
         assert bool(line.sent) == extensions
@@ -245,7 +245,7 @@ def test_extensions_go_only_to_who_asked() -> None:
 def test_the_session_object_is_whole_valid_and_merged() -> None:
     line = Line()
     given = {"instructions": "Be kind.", "unknown": 1, "audio": {"output": {"voice": "heart"}}, "model": "gpt-realtime"}
-    session = Session(line, History(""), Settings(), knows, extensions=False, given=given)  # type: ignore[arg-type]
+    session = Session(History(""), Settings(), knows, given=given)
     THEIRS.validate_json(ev.SessionCreated(session=session.config).model_dump_json(), strict=True)
     assert session.config["instructions"] == "Be kind."
     assert session.config["audio"]["output"]["voice"] == "heart"
@@ -255,20 +255,23 @@ def test_the_session_object_is_whole_valid_and_merged() -> None:
 
 
 def update(session: Session, transcription: dict[str, Any] | None) -> None:
+    [line] = session.audience.clients
     session._take(
-        json.dumps({"type": "session.update", "session": {"audio": {"input": {"transcription": transcription}}}})
+        json.dumps({"type": "session.update", "session": {"audio": {"input": {"transcription": transcription}}}}), line
     )
 
 
 def test_a_client_says_what_language_is_spoken() -> None:
     expected: list[str | None] = []
     line = Line()
-    session = Session(line, History(""), Settings(), knows, extensions=False, given={})  # type: ignore[arg-type]
+    session = Session(History(""), Settings(), knows, given={})
     session.audience.join(line, extensions=False)  # type: ignore[arg-type]
     conversation = SimpleNamespace(machine=Machine(Patience()))
     voice = SimpleNamespace(like=lambda name, speed: None)
     listener = SimpleNamespace(expect=expected.append, be_patient=lambda *_: None)
-    session._turn = SimpleNamespace(conversation=conversation, listener=listener, voice=voice)  # type: ignore[assignment]
+    session._turn = SimpleNamespace(conversation=conversation, voice=voice)  # type: ignore[assignment]
+    session.join(line, listener)  # type: ignore[arg-type]
+    expected.clear()
     update(session, {"model": "whisper-1", "language": "fr"})
     update(session, {"language": ""})
     update(session, None)
@@ -293,9 +296,9 @@ JSON = st.recursive(
 @settings(max_examples=400, deadline=None)
 def test_no_client_event_ends_the_session(kind: str, body: dict[str, Any]) -> None:
     line = Line()
-    session = Session(line, History(""), Settings(), knows, extensions=True, given={})  # type: ignore[arg-type]
+    session = Session(History(""), Settings(), knows, given={})
     session.audience.join(line, extensions=True)  # type: ignore[arg-type]
-    session._take(json.dumps({**body, "type": kind}))
+    session._take(json.dumps({**body, "type": kind}), line)  # type: ignore[arg-type]
     session.audience.emit(ev.SessionUpdated(session=session.config))
     assert line.sent
     for event in line.sent:

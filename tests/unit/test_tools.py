@@ -102,7 +102,7 @@ def test_a_client_that_comes_back_is_told_of_calls(narrator: Narrator, sent: Sen
 
 
 def test_usage_counts_text_as_the_model_does_and_sound_by_its_length(narrator: Narrator, sent: Sent) -> None:
-    narrator.turn_opened("item_u", 1.0)
+    narrator.turn_opened("item_u", 1.0, "caller")
     narrator.turn_closed("item_u", "Hello?", 2.25)
     narrator.reply_started("item_a", spoken=True)
     narrator.told("item_a", "Hello.")
@@ -163,13 +163,14 @@ def test_what_one_answer_may_do_is_the_session_s_unless_it_says_otherwise() -> N
 
 def session() -> tuple[Session, Line, History]:
     line, history = Line(), History("", budget_chars=24_000)
-    made = Session(line, history, Settings(), knows, extensions=False, given={})  # type: ignore[arg-type]
+    made = Session(history, Settings(), knows, given={})
     made.audience.join(line, extensions=False)  # type: ignore[arg-type]
     return made, line, history
 
 
 def create(session: Session, kind: str, **item: Any) -> None:
-    session._take(json.dumps({"type": "conversation.item.create", "item": {"type": kind, **item}}))
+    [line] = session.audience.clients
+    session._take(json.dumps({"type": "conversation.item.create", "item": {"type": kind, **item}}), line)
 
 
 def test_a_result_needs_its_call() -> None:
@@ -184,9 +185,9 @@ def test_a_result_needs_its_call() -> None:
         Message("assistant", "", calls=(Call("call_1", "weather", '{"city": "Oslo"}'),)),
         Message("tool", "rain", call_id="call_1"),
     ]
-    made._take(json.dumps({"type": "conversation.item.retrieve", "item_id": "o"}))
+    made._take(json.dumps({"type": "conversation.item.retrieve", "item_id": "o"}), line)  # type: ignore[arg-type]
     assert line.sent[-1]["item"]["output"] == "rain"
-    made._take(json.dumps({"type": "conversation.item.delete", "item_id": "o"}))
+    made._take(json.dumps({"type": "conversation.item.delete", "item_id": "o"}), line)  # type: ignore[arg-type]
     assert history.prompt() == [], "a call without its result is not for the model"
 
 

@@ -17,7 +17,7 @@ from aiortc.rtcsctptransport import WEBRTC_DCEP, WEBRTC_STRING
 from agent.settings import LimitsSettings, Settings
 from agent.transports.ice import Ice
 from agent.transports.p2p import MESSAGE_BYTES, OutgoingTrack, PeerConnection
-from tests.sessions import nobody, session
+from tests.sessions import nobody, served, session
 
 pytestmark = pytest.mark.timeout(40)
 
@@ -72,7 +72,7 @@ async def connected(settings: Settings) -> AsyncIterator[Client]:
     answer = await line.answer(peer.localDescription.sdp)
     await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(session(line, settings).run(*nobody()))
+        running = group.create_task(served(session(settings), line, nobody()))
         try:
             await client.until("session.created")
             yield client

@@ -42,7 +42,7 @@ async def server() -> AsyncIterator[tuple[str, Worker]]:
 
 def only_call(worker: Worker) -> str:
     """The id of the one call there is."""
-    return next(iter(worker._rooms))
+    return next(iter(worker._rooms.calls))
 
 
 async def test_a_further_client_hears_of_everything_and_may_ask_for_everything(server: tuple[str, Worker]) -> None:
@@ -76,8 +76,9 @@ async def test_the_end_of_the_call_ends_its_further_clients(server: tuple[str, W
 
 async def test_a_client_that_reads_nothing_is_left_behind_and_the_call_goes_on(server: tuple[str, Worker]) -> None:
     async with connected(server[0], microphone=False) as client:
-        room = server[1]._rooms[only_call(server[1])]
-        address = f"{server[0]}/v1/realtime?call_id={room.call_id}"
+        call_id = only_call(server[1])
+        room = server[1]._rooms.calls[call_id].room
+        address = f"{server[0]}/v1/realtime?call_id={call_id}"
         async with aiohttp.ClientSession() as http, http.ws_connect(address) as further:
             await further.receive()
             line = room._session.audience.clients[1]

@@ -204,7 +204,7 @@ async def test_items_keep_their_ids_and_places(server: tuple[str, Worker]) -> No
         assert (error["code"], error["event_id"]) == ("item_retrieve_invalid_item_id", "r")
         await _type(client, "again", "c")
         assert (await client.until("error", 2))["error"]["code"] == "item_create_duplicate_item_id"
-        room = next(iter(server[1]._rooms.values()))
+        room = next(iter(server[1]._rooms.calls.values())).room
         assert [entry.text for entry in room._conversation.history.entries] == ["first", "third"]
 
 

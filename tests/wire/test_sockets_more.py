@@ -108,7 +108,7 @@ async def test_who_wants_no_interruptions_hears_the_answer_to_its_end(server: Se
         assert done["response"]["status"] == "completed"
         heard = await client.until("conversation.item.input_audio_transcription.completed")
         assert "France" in heard["transcript"]
-        told = next(iter(server[1]._rooms.values()))._conversation.history.find(done["response"]["output"][0]["id"])
+        told = next(iter(server[1]._rooms.calls.values())).room._conversation.history.find(done["response"]["output"][0]["id"])
         assert told is not None
         assert told.complete
 
@@ -148,7 +148,7 @@ async def test_an_answer_on_the_side_leaves_no_trace(server: Server, modality: s
         ]
         deltas = [e for e in client.events if e["type"] == "response.output_audio.delta" and e["item_id"] == item]
         assert bool(deltas) == (modality == "audio")
-        history = next(iter(worker._rooms.values()))._conversation.history
+        history = next(iter(worker._rooms.calls.values())).room._conversation.history
         assert history.find(item) is None
 
 

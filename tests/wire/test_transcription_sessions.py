@@ -157,8 +157,8 @@ async def until_heard(worker: Worker, text: str) -> None:
     async with asyncio.timeout(10.0):
         while not any(  # noqa: ASYNC110 - it comes by itself
             word_errors(text, entry.text).wrong == 0
-            for room in worker._rooms.values()
-            for entry in room._conversation.history.entries
+            for place in worker._rooms.calls.values()
+            for entry in place.room._conversation.history.entries
         ):
             await asyncio.sleep(0.05)
 

@@ -1,0 +1,152 @@
+"""The people of a room, as each other's clients know them, and what they ask of the room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from agent.events import Commit, Interrupt
+from agent.history import Entry, new_id
+from agent.realtime import room_events as ev
+from agent.realtime import wire
+from agent.realtime.config import TEXT_LIMIT
+from agent.realtime.requests import RequestError, required
+
+if TYPE_CHECKING:
+    from agent.conversation import Conversation
+    from agent.participant import Participant
+    from agent.realtime.audience import Client
+    from agent.realtime.session import Session
+    from agent.settings import RoomSettings
+
+LOUDEST = 2.0
+"""to which a person can be turned up"""
+
+
+class Presence:
+    """Tells a room of its people, and does what they ask.
+
+    :param name: of the room.
+    :param people: who is there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: RoomSettings,
+        session: Session,
+        conversation: Conversation,
+        people: Callable[[], tuple[Participant, ...]],
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._session = session
+        self._conversation = conversation
+        self._people = people
+        self.recording = False
+        """what is said is recorded"""
+        session.greeted = self.greet
+        session.narrator.said_by = self.said_by
+        session.verbs = {
+            "antiphon.room.mute": self._mute,
+            "antiphon.room.address": self._address,
+            "antiphon.room.say": self._say,
+            "antiphon.room.volume": self._set_volume,
+        }
+
+    def greet(self, client: Client) -> None:
+        """Tell a client who is there."""
+        person = self._person(client)
+        state = ev.RoomState(
+            room=self._name,
+            policy=self._settings.policy,
+            agent=self._settings.agent_name,
+            you=person.id if person is not None else "",
+            people=[_told(each) for each in self._people()],
+            capacity=self._settings.capacity,
+            recording=self.recording,
+        )
+        self._session.audience.tell(client, state)
+
+    def joined(self, person: Participant) -> None:
+        """Somebody came in."""
+        self._emit(ev.RoomJoined(person=_told(person)))
+
+    def left(self, person: Participant, reason: str) -> None:
+        """Somebody has left."""
+        self._emit(ev.RoomLeft(person_id=person.id, reason=reason))
+
+    def changed(self, person: Participant) -> None:
+        """Somebody speaks or stops, is muted or not, is away or back."""
+        self._emit(ev.RoomChanged(person=_told(person)))
+
+    def said_by(self, item_id: str, speaker: str) -> None:
+        """This turn is theirs."""
+        self._emit(ev.RoomTurn(item_id=item_id, person_id=speaker))
+
+    def _emit(self, event: wire.ServerEvent) -> None:
+        self._session.audience.emit(event)
+
+    def _person(self, client: Client | None) -> Participant | None:
+        return next((person for person in self._people() if person.line is client), None)
+
+    def _asking(self, client: Client) -> Participant:
+        """Who asks, and may."""
+        person = self._person(client)
+        if person is None:
+            raise RequestError("not_in_room", "Only the people of a room can do that, on their own lines.")
+        if person.role == "listen":
+            raise RequestError("listener", "You are here to listen: your token has the role 'listen'.")
+        return person
+
+    # -- what people ask -------------------------------------------------------------------------------------
+
+    def _mute(self, client: Client, event: Mapping[str, Any]) -> None:
+        person = self._asking(client)
+        person.muted = _flag(event, "muted")
+        self.changed(person)
+
+    def _address(self, client: Client, event: Mapping[str, Any]) -> None:
+        """Push to talk to the agent: what is said while the button is held is said to it, and is over with it."""
+        person, on = self._asking(client), _flag(event, "on")
+        company = self._conversation.company
+        if on and self._conversation.replying and company.answered != person.id:
+            self._conversation.post(Interrupt())
+        company.hold(person.id, on=on)
+        if not on and person.listener is not None:
+            person.listener.finish()
+            self._conversation.post(Commit(person.id))
+
+    def _say(self, client: Client, event: Mapping[str, Any]) -> None:
+        """A line for all to read."""
+        person, text = self._asking(client), " ".join(required(event, "text").split())
+        if not text or len(text) > TEXT_LIMIT:
+            raise RequestError("invalid_value", f"text must have 1 to {TEXT_LIMIT} characters.", "text")
+        item = wire.MessageItem(
+            id=new_id("item"), status="completed", role="user", content=[wire.InputText(text=text)]
+        )
+        self.said_by(item.id, person.id)
+        self._session.narrator.items.add(item)
+        self._conversation.write(person.id, Entry(item.id, "user", text, name=person.name))
+
+    def _set_volume(self, client: Client, event: Mapping[str, Any]) -> None:
+        """How loud one hears another."""
+        person, other, volume = self._asking(client), required(event, "person_id"), event.get("volume")
+        if not isinstance(volume, int | float) or isinstance(volume, bool) or not 0 <= volume <= LOUDEST:
+            raise RequestError("invalid_value", f"volume must be 0 to {LOUDEST:g}.", "volume")
+        if other not in {each.id for each in self._people()}:
+            raise RequestError("no_such_person", "There is no such person in this room.", "person_id")
+        person.volumes[other] = float(volume)
+
+
+def _told(person: Participant) -> ev.RoomPerson:
+    return ev.RoomPerson(
+        id=person.id, name=person.name, muted=person.muted, speaking=person.speaking, here=person.here
+    )
+
+
+def _flag(event: Mapping[str, Any], name: str) -> bool:
+    value = event.get(name)
+    if not isinstance(value, bool):
+        raise RequestError("invalid_type", f"{name} must be true or false.", name)
+    return value

@@ -1,0 +1,109 @@
+"""The 20 ms tick that carries the agent's voice to the people on the line."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+
+from agent.audio import I16, TICK_S
+from agent.speaking.playout import Playout
+from agent.transports.base import Connection
+
+REST_TICKS = 20
+"""How long the tick sleeps at most while all is silent: a client hears of us every 400 ms."""
+WATCH_TICKS = 5
+"""Captions follow the voice, and the watchdog looks, every 100 ms."""
+
+
+class Tick:
+    """One room's.
+
+    :param lines: those on which somebody is.
+    :param watch: called every `WATCH_TICKS`.
+    :param overrun: called when a tick came too late.
+    """
+
+    def __init__(
+        self,
+        playout: Playout,
+        lines: Callable[[], Sequence[Connection]],
+        watch: Callable[[], None],
+        overrun: Callable[[], None],
+    ) -> None:
+        self._playout = playout
+        self._lines = lines
+        self._watch = watch
+        self._overrun = overrun
+
+    def play(self, frame: I16) -> None:
+        """Int16 (TICK_SAMPLES,) to everybody."""
+        for line in self._lines():
+            line.play(frame)
+
+    def flush(self) -> None:
+        """Throw away what has not left yet."""
+        for line in self._lines():
+            line.flush()
+
+    async def run(self) -> None:
+        """Every 20 ms, by absolute deadlines: play what there is to play.
+
+        The first speech of a reply does not wait for its tick: the tick comes to it, and what the stream is ahead by
+        then is given back in the next silence, a tick at a time. In a long silence there is no tick at all.
+        """
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        ahead_s = 0.0
+        count = 0
+        while True:
+            while not self._lines():  # nothing is said to nobody: it goes on where it was when somebody is there again
+                await asyncio.sleep(TICK_S)
+                due, ahead_s = loop.time(), 0.0
+            frame = self._playout.read()
+            self.play(frame)
+            count += 1
+            if count % WATCH_TICKS == 0:
+                self._watch()
+            due += TICK_S
+            if self._playout.silent and all(line.resting for line in self._lines()):
+                ahead_s, due = await self._rest(ahead_s, due)
+                continue
+            if ahead_s >= TICK_S and not frame.any():
+                ahead_s -= TICK_S
+                due += TICK_S
+            late = loop.time() - due
+            if late > TICK_S:
+                self._overrun()
+                due += late - TICK_S  # one frame is caught up on; the rest is time that has passed
+            if await self._woken(due):
+                ahead_s += due - loop.time()
+                due = loop.time()
+
+    async def _rest(self, ahead_s: float, due: float) -> tuple[float, float]:
+        """Sleep until there is speech, or a sign of life to be sent; how far the stream is ahead, and the next tick."""
+        early = await self._woken(due + REST_TICKS * TICK_S)
+        now = asyncio.get_running_loop().time()
+        passed = max(0, math.ceil((now - due) / TICK_S))  # so that the stream is not behind
+        back = min(passed, int(ahead_s / TICK_S))
+        for line in self._lines():
+            line.rest(passed - back)
+        ahead_s += passed * TICK_S - (now - due) - back * TICK_S if early else -back * TICK_S
+        self._watch()
+        return ahead_s, now if early else due + passed * TICK_S
+
+    async def _woken(self, due: float) -> bool:
+        """Wait until then; true if a reply's first speech came before."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bool] = loop.create_future()
+
+        def end(early: bool) -> None:
+            if not waiting.done():
+                waiting.set_result(early)
+
+        timer = loop.call_at(due, end, False)
+        self._playout.wake = lambda: end(True)
+        try:
+            return await waiting
+        finally:
+            timer.cancel()
