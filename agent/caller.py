@@ -80,6 +80,8 @@ class Caller:
     :param muted: between sentences there is no noise, and nothing is sent, as by a browser that does what the server's
         answer asks for.
     :param token: a key or token of the server, where it wants one.
+    :param room: to join; "" for a call of one's own.
+    :param name: in the room.
     :param before: the `location` of a call to go on with, after its line was lost.
     :param speed: how much faster than speech a sentence is sent; for tests of endurance.
     """
@@ -91,13 +93,16 @@ class Caller:
         extensions: bool = True,
         muted: bool = False,
         token: str = "",
+        room: str = "",
+        name: str = "",
         before: str = "",
         speed: int = 1,
     ) -> None:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._before = before
-        self._extensions = extensions
+        query = {"extensions": "antiphon" if extensions else "", "room": room, "name": name}
+        self._query = {key: value for key, value in query.items() if value}
         self._muted = muted
         self._speed = speed
         self._wanted = asyncio.Event()
@@ -173,11 +178,10 @@ class Caller:
 
     async def _post(self, offer: str) -> str:
         target = self._before or urljoin(self._url, "/v1/realtime/calls")
-        query = {"extensions": "antiphon"} if self._extensions else {}
         async with aiohttp.ClientSession(headers=self._headers) as http:
             try:
                 async with http.post(
-                    target, params=query, data=offer, headers={"Content-Type": "application/sdp"}
+                    target, params=self._query, data=offer, headers={"Content-Type": "application/sdp"}
                 ) as response:
                     text = await response.text()
                     if response.status not in (200, 201):

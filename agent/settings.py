@@ -235,6 +235,20 @@ class TurnSettings(EngineSettings):
     """recognise while the person still speaks: for interruptions by words, captions, and an LLM that reads along"""
 
 
+class RoomSettings(Section):
+    """Rooms: several people and one agent in one conversation. A call without a room's name is a room of one person."""
+
+    policy: Literal["one_to_one", "addressed", "moderated", "scribe"] = "addressed"
+    """whom the agent answers: who speaks to it (addressed), who holds the button (moderated), everybody (one_to_one),
+    nobody (scribe: it listens and writes)"""
+    agent_name: str = Field("Antiphon", min_length=1, max_length=40)
+    """by which people speak to it"""
+    capacity: int = Field(10, ge=1)
+    """people of one room; one more is refused with 403"""
+    recording: str = ""
+    """folder for recordings of rooms; people are told that there is one. "" records nothing"""
+
+
 class LimitsSettings(Section):
     """What a call may take."""
 
@@ -313,6 +327,7 @@ class Settings(BaseSettings):
     tts: TtsSettings = TtsSettings()
     tools: ToolsSettings = ToolsSettings()
     turn: TurnSettings = TurnSettings()
+    room: RoomSettings = RoomSettings()
     limits: LimitsSettings = LimitsSettings()
     ice: IceSettings = IceSettings()
 

@@ -17,6 +17,7 @@ from agent.metrics import Metrics
 from agent.realtime.requests import RequestError, json_object
 from agent.rest.studio import Studio
 from agent.room import Models, Room
+from agent.seat import ALONE, Seat, Seats
 from agent.settings import Settings
 from agent.stalls import StallDetector
 from agent.tools.toolbox import Toolbox
@@ -97,6 +98,7 @@ class Worker:
         self._rooms: dict[str, Room] = {}
         self._lines: dict[str, CallLine] = {}
         """of the calls over WebRTC"""
+        self._seats = Seats(settings.room.capacity)
         self._one_over = asyncio.Event()
         self.ended: Callable[[str], None] = lambda _: None
         """told the id of each call that was answered and is over"""
@@ -162,16 +164,21 @@ class Worker:
 
     # -- calls -----------------------------------------------------------------------------------------------
 
-    async def answer(self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float) -> str:
+    async def answer(
+        self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float, seat: Seat = ALONE
+    ) -> str:
         """Start a call: SDP offer to SDP answer.
 
         :param extensions: send `antiphon.*` events.
         :param session: settings that the client gave with the offer, as in `session.update`; a JSON object.
         :param most_s: the longest that this call may take, in s; 0 for no limit of its own.
-        :raises SignalingError: 400 for an offer that can not be answered, 503 if the models are not ready.
+        :param seat: the room that it joins, and as whom.
+        :raises SignalingError: 400 for an offer that can not be answered, 403 if the room is full, 503 if the models
+            are not ready.
         """
         self._ready_or_raise()
         assert self._group is not None
+        self._seats.take(call_id, seat)
         connection = PeerConnection(self._ice)
         try:
             line = self._lines[call_id] = CallLine(connection)
@@ -288,6 +295,7 @@ class Worker:
     def _forget(self, call_id: str) -> None:
         self._rooms.pop(call_id, None)
         self._lines.pop(call_id, None)
+        self._seats.leave(call_id)
 
     async def _rejoin(self, room: Room, line: CallLine, connection: PeerConnection) -> None:
         if await line.switch(connection, self.settings.limits.connect_s):
