@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from agent.errors import SignalingError, no_such_call
+from agent.errors import no_such_call
 from agent.participant import Participant
 from agent.room import Room
-from agent.seat import Seat
+from agent.seat import Seat, Seats
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Rooms:
     """
 
     def __init__(self, capacity: int, ended: Callable[[str], None]) -> None:
-        self._capacity = capacity
+        self._seats = Seats(capacity)
         self._ended = ended
         self._places: dict[str, Place] = {}
         self._named: dict[str, Room] = {}
@@ -62,13 +62,10 @@ class Rooms:
 
         :raises SignalingError: 403 if the room is full.
         """
+        self._seats.take(person.call_id, seat)
         room = self._named.get(seat.room) if seat.room else None
         if room is None or room.ending:
             room = make()
-        elif len(room.people) >= self._capacity:
-            raise SignalingError(
-                403, f"This room has {self._capacity} people, as many as it may.", code="room_full", param="room"
-            )
         if seat.room:
             self._named[seat.room] = room
         person.name = unlike(person.name, [other.name for other in room.people])
@@ -85,6 +82,7 @@ class Rooms:
 
     def abandon(self, call_id: str) -> None:
         """The call that was given a place does not begin."""
+        self._seats.leave(call_id)
         place = self._places.pop(call_id, None)
         if place is not None:
             place.room.dismiss(place.person, "not answered")
@@ -110,6 +108,7 @@ class Rooms:
             await place.room.attend(place.person)
         finally:
             self._places.pop(place.person.call_id, None)
+            self._seats.leave(place.person.call_id)
             self._forget(place.room)
             self._one_over.set()
             self._ended(place.person.call_id)

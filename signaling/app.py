@@ -17,6 +17,7 @@ from signaling.calls import BODY_LIMIT, Calls
 from signaling.client_secrets import add_client_secrets
 from signaling.door import door, shared_with
 from signaling.fragments import FRAGMENT
+from signaling.invitations import add_invitations
 from signaling.lines import Lines, Most
 from signaling.page import add_page
 from signaling.sockets import Sockets, accepted, is_upgrade, refuse
@@ -67,6 +68,7 @@ def create_app(worker: AgentWorker, access: Access = Access()) -> web.Applicatio
     Sockets(worker, lines, inside=access.inside).add_to(app)
     add_whip(app, calls)
     add_client_secrets(app, tokens)
+    add_invitations(app, tokens)
     if not access.inside:
         add_transcriptions(app, worker)
         add_speech(app, worker)

@@ -16,6 +16,7 @@ from signaling.body import body_of, form_of, text_of
 from signaling.door import GRANT
 from signaling.fragments import FRAGMENT, IceSession
 from signaling.lines import Lines, Origin
+from signaling.rooms import seat_of, seat_told
 from signaling.workers import AgentWorker
 
 CALLS_PATH = "/v1/realtime/calls"
@@ -70,13 +71,17 @@ class Calls:
         call_id, answer = await self.begin(request, offer, session)
         return self.created(call_id, answer, f"{CALLS_PATH}/{call_id}")
 
-    async def begin(self, request: web.Request, offer: str, session: str = "{}") -> tuple[str, str]:
+    async def begin(
+        self, request: web.Request, offer: str, session: str = "{}", room: str | None = None
+    ) -> tuple[str, str]:
         """Start a call: its id, and the answer.
 
         :param session: settings that came with the offer; a JSON object.
-        :raises SignalingError: if there is no line free, or the worker refuses the offer.
+        :param room: that is joined, where the path says it; else the request's query may.
+        :raises SignalingError: if there is no line free, the room is not the bearer's, or the worker refuses the offer.
         """
         grant = request[GRANT]
+        seat = seat_told(request) if self._inside else seat_of(request, room)
         call_id = request.headers.get(CALL_ID, "") if self._inside else f"rtc_{secrets.token_hex(12)}"
         most_s = float(request.headers.get(MOST_S, "0")) if self._inside else 60 * grant.most_minutes
         self._lines.begin(call_id, Origin(grant.who, request.remote or ""))
@@ -89,6 +94,7 @@ class Calls:
                     extensions=request.query.get("extensions") == "antiphon",
                     session=_merged(grant.session, session),
                     most_s=most_s,
+                    seat=seat,
                 )
         except BaseException:
             self._ended(call_id)

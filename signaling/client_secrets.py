@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.errors import SignalingError
 from signaling.body import json_of
+from signaling.names import ROOM_RULE, is_room, person_name
 from signaling.tokens import LONGEST_S, SHORTEST_S, USUAL_S, Role, Tokens
 
 OBJECTS = {"realtime": "realtime.session", "transcription": "realtime.transcription_session"}
@@ -22,15 +23,33 @@ class Expiry(BaseModel):
     seconds: int = Field(USUAL_S, ge=SHORTEST_S, le=LONGEST_S)
 
 
+def _room(name: str) -> str:
+    if name and not is_room(name):
+        raise ValueError(ROOM_RULE)
+    return name
+
+
+def _person(name: str) -> str:
+    return person_name(name) if name else ""
+
+
 class Extras(BaseModel):
     """What OpenAI's tokens can not say."""
 
     model_config = ConfigDict(extra="forbid")
 
-    room: str = Field("", max_length=64)
-    name: str = Field("", max_length=64)
+    room: Annotated[str, AfterValidator(_room)] = ""
+    """the only one that the token joins; "" for calls of one's own"""
+    name: Annotated[str, AfterValidator(_person)] = ""
+    """of the person; "" leaves it to them"""
     role: Role = "talk"
     most_minutes: float = Field(0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _listens_to_somebody(self) -> Self:
+        if self.role == "listen" and not self.room:
+            raise ValueError("a listener wants a room")
+        return self
 
 
 class Wanted(BaseModel):

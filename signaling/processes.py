@@ -2,7 +2,8 @@
 
 One interpreter runs on one core at a time. Here the models, and the threads they work in, stay in this process, which
 only negotiates; every call lives in one of N others, from offer to goodbye, and these ask for the models over a Unix
-socket (`agent.engine_host`). A process that dies takes its calls with it, no others, and is replaced.
+socket (`agent.engine_host`). The people of one room are in one of them: they share a conversation and its sound. A
+process that dies takes its calls with it, no others, and is replaced.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ from agent.engines.local import LocalEngines
 from agent.errors import ConfigError, SignalingError, no_such_call, not_ready
 from agent.loading import Loader
 from agent.rest.studio import Studio
+from agent.seat import ALONE, Seat, Seats
 from agent.settings import Settings
 from agent.worker import ice
 from signaling.call_process import Task
 from signaling.calls import CALL_ID, MOST_S
 from signaling.exposition import merged
 from signaling.fragments import FRAGMENT
+from signaling.rooms import SEAT, told
 from signaling.sockets import INVALID, MESSAGE_BYTES
 from signaling.workers import Socket
 
@@ -167,10 +170,8 @@ class Processes:
         self._verbose = verbose
         self.ended: Callable[[str], None] = lambda _: None
         """told the id of each call that was answered and is over"""
-        self._all = [
-            CallProcess(number, lambda call_id: self.ended(call_id))
-            for number in range(1, settings.server.processes + 1)
-        ]
+        self._seats = Seats(settings.room.capacity)
+        self._all = [CallProcess(number, self._over) for number in range(1, settings.server.processes + 1)]
 
     async def run(self) -> None:
         """Load the models and lend them; keep the processes alive until cancelled.
@@ -226,21 +227,27 @@ class Processes:
         """What works on sound outside of calls: here, where the models are."""
         return self._loader.studio
 
-    async def answer(self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float) -> str:
-        """Start a call in the process that has the fewest.
+    async def answer(
+        self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float, seat: Seat = ALONE
+    ) -> str:
+        """Start a call where its room's people are, or else in the process that has the fewest.
 
-        :raises SignalingError: 503 if no process is ready; whatever the process refuses it with.
+        :raises SignalingError: 403 if the room is full, 503 if no process is ready, or the room's has ended; whatever
+            the process refuses it with.
         """
-        chosen = self._fewest()
+        chosen = self._home(seat.room) or self._fewest()
+        self._seats.take(call_id, seat)
         form = aiohttp.FormData({"sdp": offer, "session": session}, default_to_multipart=True)
         path = "/v1/realtime/calls" + ("?extensions=antiphon" if extensions else "")
+        headers = {CALL_ID: call_id, MOST_S: str(most_s), SEAT: told(seat)}
         chosen.calls.add(call_id)
         try:
-            status, body = await chosen.ask("POST", path, data=form, headers={CALL_ID: call_id, MOST_S: str(most_s)})
+            status, body = await chosen.ask("POST", path, data=form, headers=headers)
             if status != 201:
                 raise _refusal(status, body)
         except BaseException:
             chosen.calls.discard(call_id)
+            self._seats.leave(call_id)
             raise
         return body.decode()
 
@@ -317,6 +324,15 @@ class Processes:
             with suppress(SignalingError):
                 texts[str(each.number)] = (await each.ask("GET", "/metrics"))[1].decode()
         return merged(texts)
+
+    def _over(self, call_id: str) -> None:
+        self._seats.leave(call_id)
+        self.ended(call_id)
+
+    def _home(self, room: str) -> CallProcess | None:
+        """The process in which a room's people are, ready or not; None for a room without people."""
+        people = self._seats.people(room)
+        return next((each for each in self._all if people & each.calls), None)
 
     def _fewest(self) -> CallProcess:
         """The process with the fewest calls.

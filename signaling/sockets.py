@@ -19,6 +19,7 @@ from agent.errors import SignalingError, no_such_call
 from signaling.calls import CALL_ID, MOST_S
 from signaling.door import GRANT
 from signaling.lines import Lines, Origin
+from signaling.rooms import refuse_listeners, refuse_rooms
 from signaling.workers import AgentWorker
 
 PATH = "/v1/realtime"
@@ -107,6 +108,8 @@ class Sockets:
                 session, most_s = await socket.receive_str(), float(request.headers.get(MOST_S, "0"))
             extensions = request.query.get("extensions") == "antiphon"
             try:
+                if not self._inside:
+                    refuse_rooms(request)
                 await self._worker.converse(
                     call_id, AiohttpSocket(socket), extensions=extensions, session=session, most_s=most_s
                 )
@@ -124,6 +127,7 @@ class Sockets:
         socket = await accepted(request)
         extensions = request.query.get("extensions") == "antiphon"
         try:
+            refuse_listeners(grant)
             await self._worker.attach(call_id, AiohttpSocket(socket), extensions=extensions)
         except SignalingError as error:
             await refuse(socket, error)

@@ -38,18 +38,31 @@ class Grant:
     server: bool = False
     """an API key, or the own machine of an open server: may do everything, and hand out tokens"""
     room: str = ""
-    """the only room; "" for a call of one's own"""
+    """of a token, the only one; "" for calls of one's own"""
     name: str = ""
     """of the person"""
     role: Role = "talk"
+    """listen: hears a room, and may neither speak nor ask"""
     most_minutes: float = 0.0
     """of a call; 0 for no limit of its own"""
     session: Mapping[str, Any] = field(default_factory=dict)
     """settings that the calls begin with"""
+    expires: int = 0
+    """Unix time, in s, from which a token starts no call any more; 0 for never"""
 
 
 OPEN = Grant(who="own machine", server=True)
 """What everybody may who can reach a server without keys."""
+
+
+def address(page: str, token: str, room: str = "") -> str:
+    """The address that brings the page a token, behind the #, where neither servers nor their logs see it.
+
+    :param page: where the page is.
+    :param room: to be joined; "" for a call of one's own.
+    """
+    query = f"{'&' if '?' in page else '?'}room={room}" if room else ""
+    return f"{page}{query}#token={token}"
 
 
 class Tokens:
@@ -137,6 +150,7 @@ class Tokens:
                 role=claims["role"],
                 most_minutes=claims["most_minutes"],
                 session=claims["session"],
+                expires=claims["exp"],
             )
         except jwt.ExpiredSignatureError as error:
             raise SignalingError(

@@ -1,9 +1,8 @@
-"""`/whip/{room}`: calls from what speaks WHIP (RFC 9725), such as OBS or GStreamer. They send sound and hear nothing.
+"""`/whip/{room}`: people who join a room by WHIP (RFC 9725), such as OBS or GStreamer. They send sound and hear nothing.
 
-The name of the room is the caller's to choose; there is nobody else in it.
-
-What is heard and answered can be seen in ``/metrics``. To hear the answer, a client offers at ``/v1/realtime/calls``,
-which is the same but for the data channel's events and the preconditions of a PATCH.
+They are who ``?name=`` says, or guests; the others hear them, and so does the agent. What it made of that can be seen
+in ``/metrics``. To hear the answer, a client offers at ``/v1/realtime/calls?room=…``, which is the same but for the
+data channel's events and the preconditions of a PATCH.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def add_whip(app: web.Application, calls: Calls) -> None:
             raise SignalingError(
                 422, f"The offer has {voices} microphones; one is listened to.", code="too_many_media", param="sdp"
             )
-        call_id, answer = await calls.begin(request, offer)
+        call_id, answer = await calls.begin(request, offer, room=request.match_info["room"])
         return calls.created(call_id, answer, f"{request.path}/{call_id}")
 
     async def trickle(request: web.Request) -> web.Response:

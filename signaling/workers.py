@@ -11,10 +11,12 @@ from agent.rest.encoding import TYPES, Format
 from agent.rest.speech import Part
 from agent.rest.studio import Studio
 from agent.rest.transcription import Ask, Transcriptions
+from agent.seat import ALONE, Seat
 from agent.transports.socket import Socket
 from agent.worker import Worker as LocalWorker
 
 __all__ = [
+    "ALONE",
     "EAR_RATE",
     "TYPES",
     "AgentWorker",
@@ -22,6 +24,7 @@ __all__ = [
     "Format",
     "LocalWorker",
     "Part",
+    "Seat",
     "Segment",
     "Socket",
     "Studio",
@@ -41,13 +44,17 @@ class AgentWorker(Protocol):
         """What is not ready yet, and why."""
         ...
 
-    async def answer(self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float) -> str:
+    async def answer(
+        self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float, seat: Seat = ALONE
+    ) -> str:
         """Start a call: SDP offer to SDP answer.
 
         :param extensions: send `antiphon.*` events.
         :param session: settings that the client gave with the offer, as in `session.update`; a JSON object.
         :param most_s: the longest that this call may take, in s; 0 for no limit of its own.
-        :raises SignalingError: 400 for an offer that can not be answered, 503 if the models are not ready.
+        :param seat: the room that it joins, and as whom.
+        :raises SignalingError: 400 for an offer that can not be answered, 403 if the room is full, 503 if the models
+            are not ready.
         """
         ...
 

@@ -15,6 +15,7 @@ from tests.fuzz.targets import CORPUS
 
 CALLS = "/v1/realtime/calls"
 SECRETS = "/v1/realtime/client_secrets"
+INVITATIONS = "/v1/rooms/kitchen/invitations"
 OFFERS = [path.read_bytes() for path in sorted((CORPUS / "offer").iterdir())]
 FRAGMENTS = [path.read_bytes() for path in sorted((CORPUS / "candidates").iterdir())]
 RIGHT = f"Bearer {KEY}".encode()
@@ -76,6 +77,7 @@ KINDS = st.sampled_from(
 )
 PATHS = (
     st.sampled_from([CALLS, f"{CALLS}/rtc_1", f"{CALLS}/rtc_1/hangup", SECRETS, "/", "/index.html", "/metrics"])
+    | st.sampled_from([INVITATIONS, f"{CALLS}?room=kitchen&name=%ff%00", f"{CALLS}?room=..", "/whip/%00?name=a"])
     | st.sampled_from(
         ["/readyz", "*", "/%", "/%ff%00", "//evil.example/", "http://[::1/", "/..%2fetc/passwd", "/?a=%ff"]
     )
@@ -88,7 +90,7 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["session", "expires_after", "seconds", "anchor", "antiphon", "most_minutes", "role", "name"]
+                ["session", "expires_after", "seconds", "anchor", "antiphon", "most_minutes", "role", "name", "room"]
             ),
             inner,
             max_size=3,
@@ -97,7 +99,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 SECRET = st.fixed_dictionaries(
-    {}, optional={"session": JSON, "expires_after": JSON, "antiphon": JSON, "unknown": JSON}
+    {}, optional=dict.fromkeys(["session", "expires_after", "antiphon", "unknown", "name", "minutes"], JSON)
 ).map(lambda value: json.dumps(value).encode())
 FIXED = st.sampled_from(
     [b"", b"{", b"null", b'{"session": {"a": NaN}}', b'{"session": {"a": 1e999}}', b"\xff\xfe{\x00}\x00"]
@@ -265,11 +267,12 @@ def test_any_form_is_an_offer_or_a_refusal(parts: list[tuple[bytes, bytes, bytes
 
 
 @SLOW
-@given(BODIES, KINDS)
-@example(b'{"session": {"a": 1e999}}', b"application/json")
-@example(b"{}", b"application/json; charset=tea")
-def test_any_body_makes_a_token_or_a_refusal(body: bytes, kind: bytes) -> None:
-    quietly(survived(posted(SECRETS, kind, body), keys=True, framed=True))
+@given(BODIES, KINDS, st.sampled_from([SECRETS, INVITATIONS]))
+@example(b'{"session": {"a": 1e999}}', b"application/json", SECRETS)
+@example(b"{}", b"application/json; charset=tea", SECRETS)
+@example(b'{"name": "\\ud800", "minutes": 1e308}', b"application/json", INVITATIONS)
+def test_any_body_makes_a_token_or_a_refusal(body: bytes, kind: bytes, path: str) -> None:
+    quietly(survived(posted(path, kind, body), keys=True, framed=True))
 
 
 def test_a_client_that_is_gone_in_mid_request_is_no_error() -> None:

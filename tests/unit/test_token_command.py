@@ -24,6 +24,20 @@ def test_the_address_has_a_token_of_the_servers(
     assert "--minutes" in capsys.readouterr().err
 
 
+def test_the_address_leads_into_a_room(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ANTIPHON__SERVER__KEYS", f'["{KEY}"]')
+    assert main(["token", "--room", "kitchen", "--name", " Ada\u202e\nLovelace", "--listen"]) == 0
+    address, _, token = capsys.readouterr().out.strip().partition("#token=")
+    assert address == "http://localhost:8080/?room=kitchen"
+    grant = Tokens([KEY]).read(token)
+    assert (grant.room, grant.name, grant.role) == ("kitchen", "Ada Lovelace", "listen")
+    assert main(["token", "--room", "kitchen", "--url", "https://host/?lang=de"]) == 0
+    assert capsys.readouterr().out.startswith("https://host/?lang=de&room=kitchen#token=ek_")
+    for wrong, says in ((["--room", "a b"], "--room a b"), (["--listen"], "--listen")):
+        assert main(["token", *wrong]) == 1
+        assert says in capsys.readouterr().err
+
+
 def test_a_server_without_keys_needs_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["token"]) == 1
     assert "server.keys" in capsys.readouterr().err

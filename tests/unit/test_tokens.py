@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import SignalingError
-from signaling.tokens import OPEN, Tokens
+from signaling.tokens import OPEN, Tokens, address
 
 KEY = "a key of sixteen"
 TOKENS = Tokens([KEY, "another key of more"])
@@ -48,8 +48,14 @@ def test_a_token_carries_what_was_granted() -> None:
     assert 58 <= expires - time() <= 60
     grant = TOKENS.read(token)
     assert (grant.server, grant.room, grant.name, grant.most_minutes) == (False, "kitchen", "Ada", 5)
-    assert grant.session == {"a": {"b": 1}}
+    assert (grant.session, grant.role, grant.expires) == ({"a": {"b": 1}}, "talk", expires)
     assert Tokens([KEY]).read(token) == grant  # another process, or after a restart
+
+
+def test_an_address_leads_to_the_room_and_keeps_the_token_to_the_browser() -> None:
+    assert address("/", "ek_1", "kitchen") == "/?room=kitchen#token=ek_1"
+    assert address("https://host/?lang=de", "ek_1", "kitchen") == "https://host/?lang=de&room=kitchen#token=ek_1"
+    assert address("https://host/", "ek_1") == "https://host/#token=ek_1"
 
 
 def test_a_token_of_another_server_or_time_is_none() -> None:

@@ -16,7 +16,7 @@ from signaling.door import KEYS_ONLY, PUBLIC
 from signaling.lines import Most
 from signaling.runner import Runner
 from signaling.tokens import Tokens
-from signaling.workers import Studio
+from signaling.workers import ALONE, Seat, Studio
 
 KEY = "a key of sixteen"
 FRIEND, STRANGER = "https://shop.example", "https://evil.example"
@@ -30,11 +30,15 @@ class Answering:
         self.ended: Callable[[str], None] = lambda _: None
         self.waiting: Mapping[str, str] = {}
         self.sessions: list[str] = []
+        self.seats: list[Seat] = []
         self.ice_policy = "all" if links else "none"
         self._links = links
 
-    async def answer(self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float) -> str:
+    async def answer(
+        self, call_id: str, offer: str, *, extensions: bool, session: str, most_s: float, seat: Seat = ALONE
+    ) -> str:
         self.sessions.append(f"{session} {most_s:g}")
+        self.seats.append(seat)
         if "refuse" in offer:
             raise SignalingError(400, "No.", code="invalid_offer")
         return "v=0\r\n"
@@ -100,13 +104,13 @@ def bearer(token: str) -> dict[str, str]:
 
 async def test_every_route_wants_a_key(server: tuple[str, web.Application, Answering]) -> None:
     url, app, _ = server
-    token, _ = Tokens([KEY]).issue()
+    token, _ = Tokens([KEY]).issue(room="kitchen")
     old, _ = Tokens([KEY]).issue(seconds=-1)
     walked = 0
     for route in app.router.routes():
         assert route.resource is not None
         pattern = route.resource.canonical
-        path = pattern.replace("{name}", "index.html").replace("{call_id}", "rtc_1")
+        path = pattern.replace("{name}", "index.html").replace("{call_id}", "rtc_1").replace("{room}", "kitchen")
         if pattern in PUBLIC:
             assert (await asked(url + path, route.method))[0] in (200, 503), pattern
             continue
@@ -124,7 +128,7 @@ async def test_every_route_wants_a_key(server: tuple[str, web.Application, Answe
         assert (await asked(url + path, route.method, headers=bearer(KEY)))[0] not in (401, 403), pattern
         allowed = (await asked(url + path, route.method, headers=bearer(token)))[0]
         assert (allowed == 403) == (pattern in KEYS_ONLY), pattern
-    assert walked >= 11
+    assert walked >= 12
     assert (await asked(url + "/nothing"))[0] == 401
 
 

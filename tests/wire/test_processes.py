@@ -85,6 +85,21 @@ async def test_calls_are_shared_out_answered_and_hung_up(server: tuple[str, Proc
     await fewer_than(1, processes)
 
 
+async def test_people_of_one_room_are_in_one_process(server: tuple[str, Processes]) -> None:
+    """However many calls it has; others go where there are fewer, and the last one to leave leaves nothing."""
+    url, processes = server
+    async with Caller(url, room="kitchen", name="Anna") as anna, Caller(url, room="kitchen", name="Ben"):
+        assert sorted(len(each.calls) for each in processes._all) == [0, 2]
+        async with Caller(url):
+            assert sorted(len(each.calls) for each in processes._all) == [1, 2]
+        await anna.hang_up()
+        await fewer_than(2, processes)
+        async with Caller(url, room="kitchen", name="Anna"):
+            assert sorted(len(each.calls) for each in processes._all) == [0, 2]
+    await fewer_than(1, processes)
+    assert not processes._seats.people("kitchen")
+
+
 async def test_a_process_that_dies_takes_only_its_own_calls(server: tuple[str, Processes]) -> None:
     url, processes = server
     async with Caller(url) as first, Caller(url) as second:
