@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -362,6 +362,7 @@ class Caller:
     def _state_changed(self) -> None:
         if self._pc.connectionState in ("failed", "closed"):
             self._ended.set()
+            self._news.set()
 
     async def ended(self) -> None:
         """Wait until the line is gone."""
@@ -370,6 +371,18 @@ class Caller:
     def of(self, kind: str) -> list[dict[str, Any]]:
         """All events of one type so far."""
         return [event for event in self.events if event["type"] == kind]
+
+    async def told(self) -> AsyncIterator[dict[str, Any]]:
+        """Every event, in order, until the line is gone."""
+        read = 0
+        while True:
+            while read < len(self.events):
+                read += 1
+                yield self.events[read - 1]
+            if self._ended.is_set():
+                return
+            self._news.clear()
+            await self._news.wait()
 
     async def event(self, kind: str, *, after: int = 0, within_s: float = 10.0) -> dict[str, Any]:
         """The next event of a type, from position ``after`` of `events` on.

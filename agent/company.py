@@ -56,7 +56,7 @@ class Company:
 
     def without_name(self, text: str) -> str:
         """What is said to the agent, but for its name: "Antiphon, stop!" asks for silence."""
-        return unnamed(text, self._names)
+        return (unnamed(text, self._names) if named(text, self._names) else text) or text
 
     def may_interrupt(self, speaker: str) -> bool:
         """Whether this person's voice may interrupt the agent's, whatever it says."""

@@ -110,7 +110,7 @@ class Conversation:
         self.history = history
         self.playout = playout
         self.machine = machine
-        machine.addressed = self.company.addressed
+        machine.addressed, machine.unnamed = self.company.addressed, self.company.without_name
         self._floor = Floor(machine, self.company.may_interrupt, lambda: self.company.answered)
         self.voice = voice
         self._llm = llm

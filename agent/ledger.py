@@ -72,6 +72,8 @@ class Ledger:
         self.patience = patience
         self.addressed: Callable[[str, str], bool] = by_all
         """whether what this speaker says, as far as it is known, is said to the agent"""
+        self.unnamed: Callable[[str], str] = str
+        """a text without the agent's name: "Antiphon, stop!" asks for silence and for nothing else"""
         self.deadline: float | None = None
         """`loop.time()` at which to hand in `Deadline`"""
         self.reply = 0
@@ -127,7 +129,7 @@ class Ledger:
             case Partial() | Transcript():
                 if event.utterance > self._forgotten:
                     self._words[event.utterance] = event.text.strip()
-                    self._overlap, self._overlap_text = weigh(event.text), event.text
+                    self._overlap, self._overlap_text = weigh(self.unnamed(event.text)), event.text
                 if isinstance(event, Transcript):
                     self._unheard.discard(event.utterance)
             case HearingFailed():
@@ -168,7 +170,7 @@ class Ledger:
 
     def only_stop(self) -> bool:
         """The agent was interrupted to make it stop, and for nothing else."""
-        return self._interrupted and not self._unheard and weigh(self.text) is Overlap.STOP
+        return self._interrupted and not self._unheard and weigh(self.unnamed(self.text)) is Overlap.STOP
 
     def due_words(self) -> bool:
         """Only the transcript was missing, and it has words."""
@@ -265,7 +267,7 @@ class Ledger:
         """Real words, more than one unless it is a word for "stop", and the person goes on."""
         if not (self._speaking and self.interruptible() and self._overlap >= Overlap.WORDS):
             return False
-        text = self._overlap_text or ""
+        text = self.unnamed(self._overlap_text or "")
         return starts_with_stop(text) or (len(words(text)) > 1 and self.now - self._spoke_at >= TWO_WORDS_S)
 
     def meant_nothing(self) -> bool:

@@ -11,6 +11,7 @@ from agent.history import new_id
 from agent.listening.listener import Listener
 from agent.seat import ALONE, Seat
 from agent.settings import LimitsSettings
+from agent.speaking.talker import Talker
 from agent.transports.base import Connection
 
 log = logging.getLogger(__name__)
@@ -42,21 +43,26 @@ class Participant:
         self.role = seat.role
         self.muted = False
         self.speaking = False
-        self.volumes: dict[str, float] = {}
-        """how loud they hear others, by these' ids; 1 if nothing else is said"""
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """why they are gone"""
         self.listener: Listener | None = None
+        self.talker = Talker()
+        """what the others hear of them"""
 
     @property
     def here(self) -> bool:
         """Somebody is on the line."""
         return not self.line.lost_s
 
-    async def listen(self, sound: AsyncIterator[AudioChunk]) -> None:
-        """Hear this person until the line is gone."""
-        assert self.listener is not None
-        await self.listener.run(sound)
+    async def said(self) -> AsyncIterator[AudioChunk]:
+        """What is heard of this person among others, at EAR_RATE, while it goes to these."""
+        async for chunk in self.talker.through(self._spoken()):
+            yield chunk
+
+    async def _spoken(self) -> AsyncIterator[AudioChunk]:
+        async for chunk in self.line.chunks():
+            if not self.muted and self.role == "talk":
+                yield chunk
 
     async def until_gone(self, limits: LimitsSettings) -> str:
         """Why the line is gone: a call that never connects and a peer that falls silent are gone too."""

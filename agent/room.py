@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, AudioChunk, Resampler
+from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, Resampler
 from agent.company import Company
 from agent.conversation import Conversation, Line
 from agent.engines.protocols import LanguageModel
@@ -24,6 +24,7 @@ from agent.listening.endpointing import Endpointing
 from agent.listening.listener import Ears, Hearing, Listener
 from agent.machine import Machine, Phase
 from agent.metrics import Metrics
+from agent.outlets import Everybody, OneLine
 from agent.participant import TOO_LONG, WATCH_S, Participant
 from agent.policies import policy
 from agent.realtime.config import SESSION_S
@@ -115,7 +116,7 @@ class Room:
             greeting=Interruption(settings.agent.greeting_interruption),
         )
         shared = settings.room if name else None
-        company = Company()
+        company = Company(names=[settings.room.agent_name])
         if shared is not None:
             company = Company(policy(shared.policy), [shared.agent_name], asyncio.get_running_loop().time)
             history.company = AMONG_OTHERS.format(agent=shared.agent_name)
@@ -129,7 +130,7 @@ class Room:
             manners=Manners(phrases(settings), settings.limits.stuck_s, settings.tools.filler_ms / 1000),
             tools=tools,
             line=Line(
-                flush=lambda: self._tick.flush(),
+                flush=lambda: self._outlets.flush(),
                 sealed=self._seal,
                 undecided=lambda: (ear := self._ear(machine.speaker)) is not None and ear.undecided,
                 completed=self._completed,
@@ -139,15 +140,14 @@ class Room:
             metrics=metrics,
             company=company,
         )
-        self._presence = (
-            None if shared is None else Presence(name, shared, self._session, self._conversation, lambda: self.people)
-        )
-        self._tick = Tick(
-            self._conversation.playout,
-            lambda: [person.line for person in self._people.values() if person.here],
-            self._conversation.watch,
-            metrics.overruns.inc,
-        )
+        self._everybody = None if shared is None else Everybody(self._people.values)
+        self._outlets = self._everybody or OneLine(self._people.values)
+        self._presence = None
+        if shared is not None and self._everybody is not None:
+            self._presence = Presence(
+                name, shared, self._session, self._conversation, lambda: self.people, self._everybody.mixer.set_volume
+            )
+        self._tick = Tick(self._conversation.playout, self._outlets, self._conversation.watch, metrics.overruns.inc)
 
     # -- people ----------------------------------------------------------------------------------------------
 
@@ -171,6 +171,9 @@ class Room:
         self._people[person.id] = person
         self._conversation.company.join(person.id, person.name)
         self._session.join(person.line, person.listener)
+        if self._everybody is not None:
+            person.talker.wake = self._tick.wake
+            self._everybody.join(person)
         if self._presence is not None:
             self._presence.joined(person)
             self._conversation.mention(f"[{person.name} joins.]")
@@ -190,7 +193,7 @@ class Room:
         try:
             async with asyncio.TaskGroup() as group:
                 parts = [
-                    group.create_task(person.listen(self._sound(person)), name=f"ear {person.call_id}"),
+                    group.create_task(self._listen(person), name=f"ear {person.call_id}"),
                     group.create_task(person.line.watch(), name=f"line {person.call_id}"),
                     group.create_task(self._serve(person), name=f"session {person.call_id}"),
                     group.create_task(self._greet(person), name=f"greeting {person.call_id}"),
@@ -235,6 +238,8 @@ class Room:
         self._people.pop(person.id, None)
         self._session.leave(person.line)
         self._conversation.leave(person.id)
+        if self._everybody is not None:
+            self._everybody.leave(person)
         if not person.over.done():
             person.over.set_result(reason)
         if self._presence is not None:
@@ -262,9 +267,13 @@ class Room:
         people = self.people if answered is None else [answered]
         return max((each.line.delay_s for each in people), default=0.0)
 
-    def _sound(self, person: Participant) -> AsyncIterator[AudioChunk]:
-        """What the listener hears."""
-        return self._session.microphone.chunks() if self._plays_itself else person.line.chunks()
+    async def _listen(self, person: Participant) -> None:
+        """Hear somebody until their line is gone."""
+        assert person.listener is not None
+        if self._everybody is not None:
+            await person.listener.run(person.said())
+        else:
+            await person.listener.run(self._session.microphone.chunks() if self._plays_itself else person.line.chunks())
 
     async def _greet(self, person: Participant) -> None:
         """Speak first, as soon as a line is open, if there is something to say."""
@@ -380,7 +389,7 @@ class Room:
         pcm = np.concatenate(parts)
         due = loop.time()
         for begins in range(0, len(pcm) - TICK_SAMPLES + 1, TICK_SAMPLES):
-            self._tick.play(pcm[begins : begins + TICK_SAMPLES])
+            self._outlets.play(pcm[begins : begins + TICK_SAMPLES])
             due += TICK_S
             await asyncio.sleep(due - loop.time())
 

@@ -1,14 +1,14 @@
-"""The 20 ms tick that carries the agent's voice to the people on the line."""
+"""The 20 ms tick that carries the voices of a room."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from agent.audio import I16, TICK_S
+from agent.audio import TICK_S
+from agent.outlets import Outlets
 from agent.speaking.playout import Playout
-from agent.transports.base import Connection
 
 REST_TICKS = 20
 """How long the tick sleeps at most while all is silent: a client hears of us every 400 ms."""
@@ -19,7 +19,7 @@ WATCH_TICKS = 5
 class Tick:
     """One room's.
 
-    :param lines: those on which somebody is.
+    :param outlets: who hears it.
     :param watch: called every `WATCH_TICKS`.
     :param overrun: called when a tick came too late.
     """
@@ -27,24 +27,20 @@ class Tick:
     def __init__(
         self,
         playout: Playout,
-        lines: Callable[[], Sequence[Connection]],
+        outlets: Outlets,
         watch: Callable[[], None],
         overrun: Callable[[], None],
     ) -> None:
         self._playout = playout
-        self._lines = lines
+        self._outlets = outlets
+        self._resting = False
         self._watch = watch
         self._overrun = overrun
 
-    def play(self, frame: I16) -> None:
-        """Int16 (TICK_SAMPLES,) to everybody."""
-        for line in self._lines():
-            line.play(frame)
-
-    def flush(self) -> None:
-        """Throw away what has not left yet."""
-        for line in self._lines():
-            line.flush()
+    def wake(self) -> None:
+        """Somebody is to be heard who was silent."""
+        if self._resting:
+            self._playout.wake()
 
     async def run(self) -> None:
         """Every 20 ms, by absolute deadlines: play what there is to play.
@@ -57,16 +53,16 @@ class Tick:
         ahead_s = 0.0
         count = 0
         while True:
-            while not self._lines():  # nothing is said to nobody: it goes on where it was when somebody is there again
+            while not self._outlets.anybody:  # nothing is said to nobody: it goes on where it was when somebody is there again
                 await asyncio.sleep(TICK_S)
                 due, ahead_s = loop.time(), 0.0
             frame = self._playout.read()
-            self.play(frame)
+            self._outlets.play(frame)
             count += 1
             if count % WATCH_TICKS == 0:
                 self._watch()
             due += TICK_S
-            if self._playout.silent and all(line.resting for line in self._lines()):
+            if self._playout.silent and self._outlets.resting:
                 ahead_s, due = await self._rest(ahead_s, due)
                 continue
             if ahead_s >= TICK_S and not frame.any():
@@ -82,12 +78,13 @@ class Tick:
 
     async def _rest(self, ahead_s: float, due: float) -> tuple[float, float]:
         """Sleep until there is speech, or a sign of life to be sent; how far the stream is ahead, and the next tick."""
+        self._resting = True
         early = await self._woken(due + REST_TICKS * TICK_S)
+        self._resting = False
         now = asyncio.get_running_loop().time()
         passed = max(0, math.ceil((now - due) / TICK_S))  # so that the stream is not behind
         back = min(passed, int(ahead_s / TICK_S))
-        for line in self._lines():
-            line.rest(passed - back)
+        self._outlets.rest(passed - back)
         ahead_s += passed * TICK_S - (now - due) - back * TICK_S if early else -back * TICK_S
         self._watch()
         return ahead_s, now if early else due + passed * TICK_S

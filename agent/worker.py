@@ -11,6 +11,7 @@ from typing import Any
 
 from prometheus_client import generate_latest
 
+from agent.audio import EAR_RATE, WIRE_RATE
 from agent.engines.local import Engines, LocalEngines
 from agent.errors import ConfigError, SignalingError, TransportError, no_such_call, not_ready
 from agent.loading import Loader
@@ -181,7 +182,7 @@ class Worker:
         """
         self._ready_or_raise()
         assert self._group is not None
-        connection = PeerConnection(self._ice)
+        connection = PeerConnection(self._ice, WIRE_RATE if seat.room else EAR_RATE)
         try:
             line = self._lines[call_id] = CallLine(connection)
             self._enter(call_id, line, extensions, session, most_s, seat)
@@ -206,7 +207,7 @@ class Worker:
         place, line = self._rooms.find(call_id), self._lines.get(call_id)
         if place is None or line is None or self._group is None:
             raise no_such_call(call_id)
-        connection = PeerConnection(self._ice)
+        connection = PeerConnection(self._ice, line.rate)
         try:
             answer = await connection.answer(offer)
         except TransportError as error:

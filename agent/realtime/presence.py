@@ -28,6 +28,7 @@ class Presence:
 
     :param name: of the room.
     :param people: who is there.
+    :param set_volume: takes who hears whom how loud.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Presence:
         session: Session,
         conversation: Conversation,
         people: Callable[[], tuple[Participant, ...]],
+        set_volume: Callable[[str, str, float], None],
     ) -> None:
         self._name = name
         self._settings = settings
         self._session = session
         self._conversation = conversation
         self._people = people
+        self._set_volume = set_volume
         self.recording = False
         """what is said is recorded"""
         session.greeted = self.greet
@@ -51,7 +54,7 @@ class Presence:
             "antiphon.room.mute": self._mute,
             "antiphon.room.address": self._address,
             "antiphon.room.say": self._say,
-            "antiphon.room.volume": self._set_volume,
+            "antiphon.room.volume": self._turn_up,
         }
 
     def greet(self, client: Client) -> None:
@@ -129,14 +132,14 @@ class Presence:
         self._session.narrator.items.add(item)
         self._conversation.write(person.id, Entry(item.id, "user", text, name=person.name))
 
-    def _set_volume(self, client: Client, event: Mapping[str, Any]) -> None:
+    def _turn_up(self, client: Client, event: Mapping[str, Any]) -> None:
         """How loud one hears another."""
         person, other, volume = self._asking(client), required(event, "person_id"), event.get("volume")
         if not isinstance(volume, int | float) or isinstance(volume, bool) or not 0 <= volume <= LOUDEST:
             raise RequestError("invalid_value", f"volume must be 0 to {LOUDEST:g}.", "volume")
         if other not in {each.id for each in self._people()}:
             raise RequestError("no_such_person", "There is no such person in this room.", "person_id")
-        person.volumes[other] = float(volume)
+        self._set_volume(person.id, other, float(volume))
 
 
 def _told(person: Participant) -> ev.RoomPerson:
