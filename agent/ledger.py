@@ -58,6 +58,10 @@ class Patience:
 
 TWO_WORDS_S = 0.45
 """of speech; what a recogniser makes two words of sooner is an "uh-huh" that it misheard"""
+LOOK_S = 0.7
+"""of sound in which a recogniser found no word; in less of it there may be none because it begins with a breath"""
+LATE_S = 0.4
+"""for which words are waited for beyond that, if the recogniser is late"""
 
 
 def by_all(speaker: str, text: str) -> bool:
@@ -93,6 +97,7 @@ class Ledger:
         self._speaking = False  # the person, whatever the phase
         self._overlap = Overlap.NOTHING  # what the newest text would mean over the agent's voice
         self._overlap_text: str | None = None  # that text; None if there was none since the speech began
+        self._looked_at = 0.0  # loop time at which it came
         self._yielded: tuple[int, float] | None = None  # the utterance that ducked the reply, and when it began
         self._interrupted = False  # the open turn began by cutting an audible reply
         self._draft: str | None = None  # what the draft in progress answers
@@ -129,7 +134,8 @@ class Ledger:
             case Partial() | Transcript():
                 if event.utterance > self._forgotten:
                     self._words[event.utterance] = event.text.strip()
-                    self._overlap, self._overlap_text = weigh(self.unnamed(event.text)), event.text
+                    weight = weigh(self.unnamed(event.text))
+                    self._overlap, self._overlap_text, self._looked_at = weight, event.text, self.now
                 if isinstance(event, Transcript):
                     self._unheard.discard(event.utterance)
             case HearingFailed():
@@ -281,6 +287,12 @@ class Ledger:
     def wordless(self) -> bool:
         """It goes on, but a recogniser that listened found no words in it."""
         return self._audible and self._overlap_text is not None and self._overlap < Overlap.WORDS
+
+    def looked_too_soon(self) -> bool:
+        """It goes on, and no words were found, but only in its very beginning: the next look is late."""
+        patience = self.patience
+        waited_s = self.now - self._spoke_at - patience.yield_s - patience.insist_s
+        return self.wordless() and self._looked_at - self._spoke_at < LOOK_S and waited_s < LATE_S
 
     def ducked(self) -> bool:
         """The reply is softer, but has not fallen silent; the person still speaks."""

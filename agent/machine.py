@@ -50,7 +50,7 @@ from agent.events import (
     TimeOut,
     Transcript,
 )
-from agent.ledger import Ledger, Patience
+from agent.ledger import LATE_S, Ledger, Patience
 
 
 class Phase(Enum):
@@ -282,6 +282,11 @@ class Machine(Ledger):
         self.deadline = self.now + self.patience.verdict_s
         return []
 
+    def await_look(self, _: Event) -> list[Action]:
+        """It is still silent; a recogniser that is late may yet find words."""
+        self.deadline = self.now + LATE_S
+        return []
+
     def resume(self, _: Event) -> list[Action]:
         """It was no interruption."""
         self._held = False
@@ -511,6 +516,7 @@ TABLE: dict[tuple[Phase, type[Event]], tuple[Row, ...]] = {
     (Y, Deadline): (
         go(S, M.resume, when=M.inconclusive),
         go(Y, M.hold, when=M.ducked),
+        go(Y, M.await_look, when=M.looked_too_soon),
         go(S, M.resume, when=M.wordless),  # music; words that come later still cut
         go(H, M.cut, M.open),
     ),

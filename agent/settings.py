@@ -211,7 +211,7 @@ class TurnSettings(EngineSettings):
     (`llm.url`) it runs for that alone, if it is on this machine"""
     pause_ms: int = Field(96, ge=32, le=2000)
     """silence after which a pause is noticed and judged"""
-    sure_ms: int = Field(300, ge=32, le=5000)
+    sure_ms: int = Field(250, ge=32, le=5000)
     """silence that ends a turn which is surely over; people pause for 200 between two clauses"""
     endpointing_ms: int = Field(650, ge=100, le=10000)
     """silence that ends a turn which is probably over; without a detector, every turn"""

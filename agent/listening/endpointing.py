@@ -63,7 +63,7 @@ STOPPED, OPEN = 0.75, 0.15
 """what stands in for a recogniser's probability that does not tell it: of a text with a full stop, and without one"""
 COMPLETE = 0.4
 """the language model's probability of a word that may be a whole message, at least"""
-CAREFUL = 0.55
+CAREFUL = 0.6
 """of the way from ``sure_ms`` to ``endpointing_ms`` that a sure end waits if the person has paused and gone on in this
 turn: who tells something longer pauses between sentences, and each of them sounds and reads like an end"""
 PAUSED_S = 0.15
@@ -98,7 +98,7 @@ class Endpointing:
     :raises ValueError: if they are not in this order.
     """
 
-    def __init__(self, *, sure_ms: int = 300, endpointing_ms: int = 650, limit_ms: int = 1700) -> None:
+    def __init__(self, *, sure_ms: int = 250, endpointing_ms: int = 650, limit_ms: int = 1700) -> None:
         self._longest_s = 0.0  # pause in this turn
         self._pauses: deque[float] = deque(maxlen=PAUSES)
         self._sure_s = self._likely_s = self._default_s = self._limit_s = 0.0

@@ -144,6 +144,14 @@ def speaking(**patience: float) -> Machine:
     return machine
 
 
+def held_at(began: float) -> Machine:
+    """A reply that somebody has begun to speak over then, and that is silent now."""
+    machine = speaking()
+    assert machine.handle(started(2), began) == [Duck()]
+    assert machine.handle(Deadline(), began + machine.patience.yield_s) == [Hold()]
+    return machine
+
+
 def test_speech_over_the_agent_ducks_it_then_silences_it_then_cuts_it() -> None:
     machine, actions = play(started(2, at=5.0), machine=speaking())
     assert actions == [Duck()]
@@ -196,11 +204,27 @@ def test_signs_of_listening_do_not_cut_and_are_not_answered() -> None:
 
 
 def test_music_does_not_silence_the_agent_for_long_and_words_in_it_still_cut() -> None:
-    machine, actions = play(started(2), Deadline(), Partial("ann", 2, ""), Deadline(), machine=speaking())
-    assert actions == [Duck(), Hold(), Resume()]
+    machine = held_at(1.0)
+    assert machine.handle(Partial("ann", 2, ""), 1.9) == []
+    assert machine.handle(Deadline(), 2.1) == [Resume()]
     assert machine.phase is Phase.SPEAKING
-    actions = machine.handle(Partial("ann", 2, "please be so kind"), 2.0)
-    assert actions[0] == Cut(by_speech=True)
+    assert machine.handle(Partial("ann", 2, "please be so kind"), 3.0)[0] == Cut(by_speech=True)
+
+
+def test_a_look_at_the_first_breath_alone_is_no_proof_of_music() -> None:
+    machine = held_at(1.0)
+    assert machine.handle(Partial("ann", 2, ""), 1.5) == []
+    assert machine.handle(Deadline(), 2.1) == []
+    assert machine.phase is Phase.YIELDING
+    assert machine.handle(Partial("ann", 2, "please be so kind"), 2.3)[0] == Cut(by_speech=True)
+
+
+def test_a_second_look_is_not_waited_for_forever() -> None:
+    machine = held_at(1.0)
+    assert machine.handle(Partial("ann", 2, ""), 1.5) == []
+    assert machine.handle(Deadline(), 2.1) == []
+    assert machine.deadline is not None
+    assert machine.handle(Deadline(), machine.deadline) == [Resume()]
 
 
 def test_a_verdict_that_never_comes_is_no_interruption() -> None:
