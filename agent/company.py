@@ -14,7 +14,9 @@ class Company:
     :param clock: `loop.time()`.
     """
 
-    def __init__(self, policy: Policy | None = None, names: Sequence[str] = (), clock: Callable[[], float] = float) -> None:
+    def __init__(
+        self, policy: Policy | None = None, names: Sequence[str] = (), clock: Callable[[], float] = float
+    ) -> None:
         self._policy = policy or OneToOne()
         self._names = names
         self._clock = clock
@@ -43,7 +45,7 @@ class Company:
         return self._people.get(speaker, "")
 
     def hold(self, speaker: str, *, on: bool) -> None:
-        """This person holds the button, or lets go of it: what they say is said to the agent, until the turn is over."""
+        """This person holds the button, or lets go of it: what they say is said to the agent, to the turn's end."""
         if on:
             self._holding.add(speaker)
             self._asking.add(speaker)

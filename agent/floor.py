@@ -109,7 +109,13 @@ class Floor:
     def _heard_beside(self, speaker: str) -> Machine:
         machine = self._beside.get(speaker)
         patience = replace(
-            self.voice.patience, answers=False, manual=False, drafts=False, most_turn_s=0.0, reprompt_s=0.0, timeout_s=0.0
+            self.voice.patience,
+            answers=False,
+            manual=False,
+            drafts=False,
+            most_turn_s=0.0,
+            reprompt_s=0.0,
+            timeout_s=0.0,
         )
         if machine is None:
             machine = self._beside[speaker] = Machine(patience, interruption=Interruption.KEEP)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Protocol
 
 from agent.errors import ConfigError
@@ -135,7 +136,7 @@ def policy(name: str) -> Policy:
 def named(text: str, names: Sequence[str]) -> bool:
     """Whether one of the names is in the text, as a recogniser may have written it."""
     said = words(text)
-    pieces = said + [first + second for first, second in zip(said, said[1:], strict=False)]
+    pieces = said + [first + second for first, second in pairwise(said)]
     wanted = ["".join(words(name)) for name in names]
     return any(_alike(piece, name) for piece in pieces for name in wanted if name)
 

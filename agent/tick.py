@@ -53,7 +53,9 @@ class Tick:
         ahead_s = 0.0
         count = 0
         while True:
-            while not self._outlets.anybody:  # nothing is said to nobody: it goes on where it was when somebody is there again
+            while (
+                not self._outlets.anybody
+            ):  # nothing is said to nobody: it goes on where it was when somebody is there again
                 await asyncio.sleep(TICK_S)
                 due, ahead_s = loop.time(), 0.0
             frame = self._playout.read()

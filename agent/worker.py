@@ -17,9 +17,9 @@ from agent.errors import ConfigError, SignalingError, TransportError, no_such_ca
 from agent.loading import Loader
 from agent.metrics import Metrics
 from agent.participant import Participant
+from agent.realtime.config import SESSION_S
 from agent.realtime.requests import RequestError, json_object
 from agent.rest.studio import Studio
-from agent.realtime.config import SESSION_S
 from agent.room import Models, Room
 from agent.rooms import Place, Rooms
 from agent.seat import ALONE, Seat
@@ -276,9 +276,7 @@ class Worker:
         if self._models is None or self._group is None or not self.ready.is_set():
             raise not_ready(self.waiting)
 
-    def _enter(
-        self, call_id: str, line: Connection, extensions: bool, session: str, most_s: float, seat: Seat
-    ) -> None:
+    def _enter(self, call_id: str, line: Connection, extensions: bool, session: str, most_s: float, seat: Seat) -> None:
         given = json_object(session)
         longest_s = min(most for most in (most_s, self.settings.limits.longest_s, SESSION_S) if most)
         person = Participant(call_id, line, extensions=extensions, longest_s=longest_s, seat=seat)

@@ -12,7 +12,6 @@ from agent.realtime.room_events import ROOM_EVENTS
 from agent.realtime.wire import DurationUsage, ErrorBody, Item, Part, RateLimit, Response, Wire
 from agent.realtime.wire import ServerEvent as ServerEvent
 
-
 # -- the session ---------------------------------------------------------------------------------------------
 
 
@@ -369,5 +368,5 @@ ALL: tuple[type[ServerEvent], ...] = (
 )  # fmt: skip
 """Every class of events, for tests and for the page's type generator."""
 
-EXTENSIONS = (Phase, Timeline, Caption, *ROOM_EVENTS)
+EXTENSIONS: tuple[type[ServerEvent], ...] = (Phase, Timeline, Caption, *ROOM_EVENTS)
 """What only a session that asked for it is sent: strict clients stumble over unknown types."""

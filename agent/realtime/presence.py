@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agent.events import Commit, Interrupt
@@ -104,12 +104,12 @@ class Presence:
 
     # -- what people ask -------------------------------------------------------------------------------------
 
-    def _mute(self, client: Client, event: Mapping[str, Any]) -> None:
+    def _mute(self, client: Client, event: dict[str, Any]) -> None:
         person = self._asking(client)
         person.muted = _flag(event, "muted")
         self.changed(person)
 
-    def _address(self, client: Client, event: Mapping[str, Any]) -> None:
+    def _address(self, client: Client, event: dict[str, Any]) -> None:
         """Push to talk to the agent: what is said while the button is held is said to it, and is over with it."""
         person, on = self._asking(client), _flag(event, "on")
         company = self._conversation.company
@@ -120,19 +120,17 @@ class Presence:
             person.listener.finish()
             self._conversation.post(Commit(person.id))
 
-    def _say(self, client: Client, event: Mapping[str, Any]) -> None:
+    def _say(self, client: Client, event: dict[str, Any]) -> None:
         """A line for all to read."""
         person, text = self._asking(client), " ".join(required(event, "text").split())
         if not text or len(text) > TEXT_LIMIT:
             raise RequestError("invalid_value", f"text must have 1 to {TEXT_LIMIT} characters.", "text")
-        item = wire.MessageItem(
-            id=new_id("item"), status="completed", role="user", content=[wire.InputText(text=text)]
-        )
+        item = wire.MessageItem(id=new_id("item"), status="completed", role="user", content=[wire.InputText(text=text)])
         self.said_by(item.id, person.id)
         self._session.narrator.items.add(item)
         self._conversation.write(person.id, Entry(item.id, "user", text, name=person.name))
 
-    def _turn_up(self, client: Client, event: Mapping[str, Any]) -> None:
+    def _turn_up(self, client: Client, event: dict[str, Any]) -> None:
         """How loud one hears another."""
         person, other, volume = self._asking(client), required(event, "person_id"), event.get("volume")
         if not isinstance(volume, int | float) or isinstance(volume, bool) or not 0 <= volume <= LOUDEST:
@@ -143,12 +141,10 @@ class Presence:
 
 
 def _told(person: Participant) -> ev.RoomPerson:
-    return ev.RoomPerson(
-        id=person.id, name=person.name, muted=person.muted, speaking=person.speaking, here=person.here
-    )
+    return ev.RoomPerson(id=person.id, name=person.name, muted=person.muted, speaking=person.speaking, here=person.here)
 
 
-def _flag(event: Mapping[str, Any], name: str) -> bool:
+def _flag(event: dict[str, Any], name: str) -> bool:
     value = event.get(name)
     if not isinstance(value, bool):
         raise RequestError("invalid_type", f"{name} must be true or false.", name)

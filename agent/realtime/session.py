@@ -92,7 +92,7 @@ class Session:
         self._interruption = Interruption(settings.turn.interruption)
         self.audience = Audience()
         """who hears of it"""
-        self.verbs: Mapping[str, Callable[[Client, Mapping[str, Any]], None]] = {}
+        self.verbs: Mapping[str, Callable[[Client, dict[str, Any]], None]] = {}
         """what else a client can ask for"""
         self.greeted: Callable[[Client], None] = lambda _: None
         """called when a client has been told of the session"""
@@ -179,9 +179,8 @@ class Session:
     def expire(self, client: Client) -> None:
         """Tell a client that the session has taken as long as it may."""
         message = "Your session has reached its maximum duration; `expires_at` said when."
-        self.audience.tell(
-            client, ev.Error(error=wire.ErrorBody(type="invalid_request_error", code="session_expired", message=message))
-        )
+        error = wire.ErrorBody(type="invalid_request_error", code="session_expired", message=message)
+        self.audience.tell(client, ev.Error(error=error))
 
     def _hearing(self) -> Hearing:
         """How the user's turns are told."""

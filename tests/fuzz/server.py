@@ -38,9 +38,7 @@ class Room:
     def __init__(self, name: str, settings: Settings, *, session: Mapping[str, Any], plays_itself: bool) -> None:
         self.name = name
         self.people: list[Participant] = []
-        self._session = Session(
-            History(""), settings, lambda _: True, given=session, plays_itself=plays_itself
-        )
+        self._session = Session(History(""), settings, lambda _: True, given=session, plays_itself=plays_itself)
 
     async def run(self) -> None:
         """It has nothing to do."""

@@ -75,7 +75,7 @@ async def conversing(
     model: Any, watcher: Watcher, tools: Toolbox | None = None, filler_s: float = 0.8
 ) -> AsyncIterator[Conversation]:
     """A conversation whose playout is read as fast as it can be."""
-    line = Line(lambda: None, lambda: None, lambda: False, lambda _: None, lambda: 0.0)
+    line = Line(lambda: None, lambda _: None, lambda: False, lambda _: None, lambda: 0.0)
     conversation = Conversation(
         llm=model,
         reader=None,

@@ -243,7 +243,6 @@ def test_extensions_go_only_to_who_asked() -> None:
 
 
 def test_the_session_object_is_whole_valid_and_merged() -> None:
-    line = Line()
     given = {"instructions": "Be kind.", "unknown": 1, "audio": {"output": {"voice": "heart"}}, "model": "gpt-realtime"}
     session = Session(History(""), Settings(), knows, given=given)
     THEIRS.validate_json(ev.SessionCreated(session=session.config).model_dump_json(), strict=True)

@@ -108,7 +108,9 @@ async def test_who_wants_no_interruptions_hears_the_answer_to_its_end(server: Se
         assert done["response"]["status"] == "completed"
         heard = await client.until("conversation.item.input_audio_transcription.completed")
         assert "France" in heard["transcript"]
-        told = next(iter(server[1]._rooms.calls.values())).room._conversation.history.find(done["response"]["output"][0]["id"])
+        told = next(iter(server[1]._rooms.calls.values())).room._conversation.history.find(
+            done["response"]["output"][0]["id"]
+        )
         assert told is not None
         assert told.complete
 
