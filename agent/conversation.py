@@ -50,13 +50,14 @@ from agent.history import Entry, History, new_id
 from agent.machine import Machine, Phase
 from agent.metrics import Metrics, Timeline
 from agent.observer import Observer
-from agent.overlap import Overlap, is_echo, weigh
+from agent.overlap import is_echo
 from agent.reply import Manners, Reply, Stage
 from agent.speaking.pipeline import Part, canned, think
 from agent.speaking.playout import Heard, Playout, PlayoutWriter
 from agent.speaking.voice import Voice
 from agent.tools.toolbox import Toolbox
 from agent.tools.work import Ahead
+from agent.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -125,9 +126,7 @@ class Conversation:
         self._reply: Reply | None = None
         self._ahead: Ahead | None = None  # the rest of a reply whose tools have answered
         self._phase = Phase.IDLE  # as it was told
-        self._turns: dict[str, str] = {}  # the item of each speaker's open turn
-        self._owed = ""  # who has said something to the agent while it heard or answered somebody else
-        self._last = ""  # whose turn was closed last
+        self._turns = Turns(history, observer, self.company, line.sealed)
         self._timeline = Timeline()
         self._captioned = ""
         self._prefill: asyncio.Task[None] | None = None
@@ -142,12 +141,11 @@ class Conversation:
     def leave(self, speaker: str) -> None:
         """This person is gone; what is known of what they were saying is all of it."""
         machine = self._floor.hears(speaker)
-        if machine is not None and speaker in self._turns:
-            self._close_turn(speaker, machine.text, machine.ended_at)
+        if machine is not None and self._turns.item(speaker):
+            self._turns.close(speaker, machine.text, machine.ended_at)
         if self.machine.floor == speaker:
             self.post(Discard())
         self._floor.leave(speaker)
-        self._turns.pop(speaker, None)
         self.company.leave(speaker)
 
     def post(self, event: Event) -> None:
@@ -165,10 +163,8 @@ class Conversation:
 
     def write(self, speaker: str, entry: Entry) -> None:
         """Somebody has written a line to all; it is answered when there is time, if it is for the agent."""
-        self.history.add(entry)
-        if self.company.wrote(speaker, entry.text):
-            self._owed = speaker
-            self._pay()
+        self._turns.write(speaker, entry)
+        self._pay()
 
     def respond(self, asked: Asked | None = None) -> None:
         """Answer now. If what precedes a call is still playing, or a tool of the server's that was called with it is
@@ -242,11 +238,12 @@ class Conversation:
                     self._perform(action, now, group)
             else:
                 if isinstance(event, HearingFailed):
-                    self._observer.hearing_failed(self._turns.get(event.speaker, ""), event.message)
+                    self._observer.hearing_failed(self._turns.item(event.speaker), event.message)
                 for action in machine.handle(event, now):
-                    self._hear_beside(action)
+                    if self._turns.hear_beside(action) and self.replying:
+                        self.post(Interrupt())
             if isinstance(event, Partial | Transcript) and machine.phase in (Phase.HEARING, Phase.PAUSED):
-                self._observer.hears(self._turns.get(event.speaker, ""), machine.text)
+                self._observer.hears(self._turns.item(event.speaker), machine.text)
         self._tell_phase()
         if isinstance(event, Partial) and self.machine.phase is Phase.HEARING:
             self._read_along(self.machine.text, group)
@@ -256,25 +253,9 @@ class Conversation:
 
     def _pay(self) -> None:
         """Answer what was said to the agent while it heard or answered somebody else."""
-        if self._owed and self.machine.phase is Phase.IDLE:
-            self._last, self._owed = self._owed, ""
+        if self._turns.owed and self.machine.phase is Phase.IDLE:
+            self._turns.pay()
             self.post(Respond())
-
-    def _hear_beside(self, action: Action) -> None:
-        """Somebody else has the agent's ear: what is said beside that is written down, and answered after it."""
-        match action:
-            case OpenTurn():
-                self._open_turn(action.speaker, action.at)
-            case CloseTurn():
-                meant = bool(action.text) and self.company.addressed(action.speaker, action.text)
-                self._close_turn(action.speaker, action.text, action.at)
-                if meant and weigh(self.company.without_name(action.text)) is Overlap.STOP:
-                    if self.replying:
-                        self.post(Interrupt())
-                elif meant:
-                    self._owed = action.speaker
-            case _:
-                pass
 
     def _tell_phase(self) -> None:
         """A reply that is silently at work has the floor, but does not speak."""
@@ -319,7 +300,7 @@ class Conversation:
                 timeline.judged = now
             case HearingFailed():
                 self._metrics.failures.inc()
-                self._observer.hearing_failed(self._turns.get(event.speaker, ""), event.message)
+                self._observer.hearing_failed(self._turns.item(event.speaker), event.message)
             case ReplyAudible() if self._is_current(event.reply):
                 assert self._reply is not None
                 if self._reply.timeline.audible is None:
@@ -344,13 +325,12 @@ class Conversation:
     def _perform(self, action: Action, now: float, group: asyncio.TaskGroup) -> None:
         match action:
             case OpenTurn():
-                self._open_turn(action.speaker, action.at)
+                self._turns.open(action.speaker, action.at)
                 self._read_along("", group)
             case CloseTurn():
-                self._close_turn(action.speaker, action.text, action.at)
+                self._turns.close(action.speaker, action.text, action.at)
             case ForgetTurn():
-                self._line.sealed(self.machine.speaker)
-                self._turns.pop(self.machine.speaker, None)
+                self._turns.forget(self.machine.speaker)
             case TimeOut():
                 self._observer.timed_out(new_id("item"))
             case StartReply():
@@ -384,7 +364,7 @@ class Conversation:
 
     def _answer(self, number: int, now: float, group: asyncio.TaskGroup, preface: str = "") -> None:
         asked, self._asked = self._asked or self.usual, None
-        self._owed = ""
+        self._turns.owed = ""
         prompt = self.history.prompt(instructions=asked.instructions)
         language = self.voice.language if asked.spoken else None
         scope = self._tools.offered(asked.scope)
@@ -438,22 +418,6 @@ class Conversation:
             if complete is not None:
                 self._line.completed(complete)
 
-    def _open_turn(self, speaker: str, at: float) -> None:
-        item_id = self._turns[speaker] = new_id("item")
-        self._observer.turn_opened(item_id, at, speaker)
-
-    def _close_turn(self, speaker: str, text: str, at: float) -> None:
-        self._line.sealed(speaker)
-        if text and speaker not in self._turns:  # words that were too short to interrupt, before a typed turn
-            self._open_turn(speaker, at)
-        item_id = self._turns.pop(speaker, "")
-        if item_id:
-            if text:
-                self.history.add(Entry(item_id, "user", text, name=self.company.name(speaker)))
-                self.company.spoke(speaker)
-                self._last = speaker
-            self._observer.turn_closed(item_id, text, at)
-
     def _start(
         self,
         number: int,
@@ -477,14 +441,14 @@ class Conversation:
         speaking = reply.speak(parts(timeline), self.voice, group, lambda: self._think_ahead(reply, group))
         reply.task = group.create_task(speaking, name=f"reply {number}")
         if now is not None:
-            self.company.answers(self._last)
+            self.company.answers(self._turns.last)
             reply.announce(now)
 
     def _release(self, now: float) -> None:
         """The draft is the reply: it tells what it has told so far, and may be heard."""
         assert self._reply is not None and self._reply.draft
         self._metrics.drafts.labels("kept").inc()
-        self.company.answers(self._last)
+        self.company.answers(self._turns.last)
         self._reply.announce(now)
         self._reply.release(self.playout.release)
 

@@ -18,7 +18,8 @@ from agent.listening.listener import Hearing
 from agent.listening.pauses import Detection
 from agent.listening.slots import Slots
 from agent.rest.studio import Studio
-from agent.room import Models, phrases
+from agent.as_set import manners
+from agent.room import Models
 from agent.settings import Settings
 from agent.speaking.spoken import spoken
 from agent.speaking.voice import Voice
@@ -86,7 +87,7 @@ class Loader:
             voice = Voice(tts, self._tts_threads, settings.tts.voice, settings.tts.language)
             await asyncio.to_thread(spoken, "1", voice.language)  # loads how numbers are read
             question = await voice.tune(WARM_UP)
-            for phrase in (*phrases(settings).values(), settings.agent.goodbye):
+            for phrase in (*manners(settings).phrases.values(), settings.agent.goodbye):
                 await voice.prepare(spoken(phrase, voice.language))
             self._done("tts")
             asr = await _loaded("asr", engines.asr)

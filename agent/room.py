@@ -13,24 +13,21 @@ from typing import Any
 import numpy as np
 
 from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, Resampler
-from agent.company import Company
+from agent.as_set import AMONG_OTHERS, company, manners, patience
 from agent.conversation import Conversation, Line
 from agent.engines.protocols import LanguageModel
 from agent.errors import EngineError, SignalingError
-from agent.events import Event, Greet, Interruption, Phrase, SpeechEnded, SpeechStarted
+from agent.events import Event, Greet, Interruption, SpeechEnded, SpeechStarted
 from agent.history import EMBEDDED_CHARS, SERVER_CHARS, History
-from agent.ledger import Patience
 from agent.listening.endpointing import Endpointing
 from agent.listening.listener import Ears, Hearing, Listener
 from agent.machine import Machine, Phase
 from agent.metrics import Metrics
 from agent.outlets import Everybody, OneLine
 from agent.participant import TOO_LONG, WATCH_S, Participant
-from agent.policies import policy
 from agent.realtime.config import SESSION_S
 from agent.realtime.presence import Presence
 from agent.realtime.session import Session
-from agent.reply import Manners
 from agent.settings import Settings
 from agent.speaking.client_playout import ClientPlayout
 from agent.speaking.playout import Playout
@@ -46,11 +43,6 @@ CHANNEL_S = 1.0
 """How long the greeting waits for the client to be ready for its events."""
 GOODBYE_TAIL = WIRE_RATE // 2
 """samples of silence after a goodbye, while its last words are under way"""
-AMONG_OTHERS = (
-    "You are {agent}. Several people talk with each other and with you; each line begins with the name of who says it. "
-    "Answer who has spoken to you last. Never begin with a name and a colon."
-)
-"""what the language model is told of a room"""
 MOST_ATTACHED = 8
 """further clients of one call"""
 
@@ -116,9 +108,7 @@ class Room:
             greeting=Interruption(settings.agent.greeting_interruption),
         )
         shared = settings.room if name else None
-        company = Company(names=[settings.room.agent_name])
         if shared is not None:
-            company = Company(policy(shared.policy), [shared.agent_name], asyncio.get_running_loop().time)
             history.company = AMONG_OTHERS.format(agent=shared.agent_name)
         self._conversation = Conversation(
             llm=models.llm,
@@ -127,7 +117,7 @@ class Room:
             history=history,
             machine=machine,
             playout=ClientPlayout(self._session.narrator.voice) if plays_itself else Playout(),
-            manners=Manners(phrases(settings), settings.limits.stuck_s, settings.tools.filler_ms / 1000),
+            manners=manners(settings),
             tools=tools,
             line=Line(
                 flush=lambda: self._outlets.flush(),
@@ -138,7 +128,7 @@ class Room:
             ),
             observer=self._session.narrator,
             metrics=metrics,
-            company=company,
+            company=company(settings, among_others=shared is not None),
         )
         self._everybody = None if shared is None else Everybody(self._people.values)
         self._outlets = self._everybody or OneLine(self._people.values)
@@ -392,30 +382,3 @@ class Room:
             self._outlets.play(pcm[begins : begins + TICK_SAMPLES])
             due += TICK_S
             await asyncio.sleep(due - loop.time())
-
-
-def patience(settings: Settings) -> Patience:
-    """How long the settings let the machine wait."""
-    turn = settings.turn
-    return Patience(
-        endpoint_s=(turn.limit_ms if turn.detector else turn.endpointing_ms) / 1000,
-        thinking_s=turn.thinking_ms / 1000,
-        yield_s=turn.yield_ms / 1000,
-        insist_s=turn.insist_ms / 1000,
-        most_turn_s=turn.most_turn_s,
-        reprompt_s=turn.reprompt_s,
-        drafts=turn.drafts,
-        manual=turn.mode == "manual",
-    )
-
-
-def phrases(settings: Settings) -> dict[Phrase, str]:
-    """What the settings let the agent say without thinking."""
-    agent = settings.agent
-    return {
-        Phrase.GREETING: agent.greeting,
-        Phrase.REPROMPT: agent.reprompt,
-        Phrase.APOLOGY: agent.apology,
-        Phrase.CUT_IN: agent.cut_in,
-        Phrase.FILLER: agent.filler,
-    }

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
 
 import pytest
 
-from agent.caller import Caller, trimmed
-from agent.settings import load
-from agent.worker import Worker
+from agent.caller import trimmed
 from bench.speech import spoken
-from tests.people import models_missing, serving
-from tests.scripted_llm import Answer, ScriptedLLM, scripted_llm
+from tests.people import models_missing
+from tests.roommates import history, remembered, rooms, together, until
 
 pytestmark = [
     pytest.mark.models,
@@ -22,7 +17,6 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 
-Serve = Callable[..., AbstractAsyncContextManager[tuple[str, Worker, ScriptedLLM]]]
 GO = trimmed(spoken("We could go to the park tomorrow.").pcm)
 YES = trimmed(spoken("I would like that very much.").pcm)
 TIME = trimmed(spoken("Antiphon, what time is it?").pcm)
@@ -31,68 +25,8 @@ FRANCE = trimmed(spoken("What is the capital of France?").pcm)
 STOP = trimmed(spoken("Stop, please.").pcm)
 
 
-@pytest.fixture
-def serve() -> Serve:
-    """A server with rooms, and a language model that says one thing."""
-
-    @asynccontextmanager
-    async def start(answer: str = "It is noon.", **room: Any) -> AsyncIterator[Any]:
-        def mind(messages: list[dict[str, str]]) -> Answer | str:
-            return answer
-
-        async with scripted_llm(mind) as llm:
-            flags: dict[str, Any] = {"llm": {"url": llm.url, "model": "scripted"}, "room": room}
-            settings = await asyncio.to_thread(lambda: load(**flags))
-            async with serving(settings) as (url, worker):
-                llm.requests.clear()
-                yield url, worker, llm
-
-    return start
-
-
-@asynccontextmanager
-async def together(url: str, *names: str) -> AsyncIterator[list[Caller]]:
-    """These people, in one room."""
-    async with AsyncExitStack() as stack:
-        people = [await stack.enter_async_context(Caller(url, room="kitchen", name=name)) for name in names]
-        for n, person in enumerate(people):
-            state = await until(person, "antiphon.room.state")
-            assert len(state["people"]) == n + 1
-        yield people
-
-
-def anything(_: dict[str, Any]) -> bool:
-    """Whatever it says."""
-    return True
-
-
-async def until(
-    caller: Caller, kind: str, holds: Callable[[dict[str, Any]], bool] = anything, within_s: float = 10.0
-) -> dict[str, Any]:
-    """The first event of this kind that is as wanted."""
-    async with asyncio.timeout(within_s):
-        while True:
-            for event in caller.events:
-                if event["type"] == kind and holds(event):
-                    return event
-            await asyncio.sleep(0.02)
-
-
-def history(worker: Worker) -> list[tuple[str, str]]:
-    """Who said what, as the agent remembers it."""
-    room = next(iter(worker._rooms.calls.values())).room
-    return [(entry.name or entry.role, entry.text) for entry in room._conversation.history.entries]
-
-
-async def remembered(worker: Worker, name: str, some: str, within_s: float = 10.0) -> None:
-    """Wait until the agent remembers that this person said something like that."""
-    async with asyncio.timeout(within_s):
-        while not any(who == name and some in text.lower() for who, text in history(worker)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-
-
-async def test_people_see_each_other_come_speak_and_go(serve: Serve) -> None:
-    async with serve() as (url, _, _), together(url, "Ann", "Ben") as (ann, ben):
+async def test_people_see_each_other_come_speak_and_go() -> None:
+    async with rooms() as (url, _, _), together(url, "Ann", "Ben") as (ann, ben):
         state = next(e for e in ben.events if e["type"] == "antiphon.room.state")
         assert [person["name"] for person in state["people"]] == ["Ann", "Ben"]
         assert state["you"] == state["people"][1]["id"]
@@ -104,8 +38,8 @@ async def test_people_see_each_other_come_speak_and_go(serve: Serve) -> None:
         assert left["person_id"] == state["you"]
 
 
-async def test_the_agent_is_silent_until_it_is_named_and_knows_who_said_what(serve: Serve) -> None:
-    async with serve() as (url, worker, llm), together(url, "Ann", "Ben") as (ann, ben):
+async def test_the_agent_is_silent_until_it_is_named_and_knows_who_said_what() -> None:
+    async with rooms() as (url, worker, llm), together(url, "Ann", "Ben") as (ann, ben):
         await ann.say(GO)
         await remembered(worker, "Ann", "park")
         await ben.say(YES)
@@ -120,8 +54,8 @@ async def test_the_agent_is_silent_until_it_is_named_and_knows_who_said_what(ser
         assert 0 < told.index("Ben: I") < told.index("like that") < told.rindex("Ann: ")
 
 
-async def test_what_two_say_at_once_is_each_ones_own(serve: Serve) -> None:
-    async with serve() as (url, worker, _), together(url, "Ann", "Ben") as (ann, ben):
+async def test_what_two_say_at_once_is_each_ones_own() -> None:
+    async with rooms() as (url, worker, _), together(url, "Ann", "Ben") as (ann, ben):
         async with asyncio.TaskGroup() as group:
             group.create_task(ann.say(GO))
             group.create_task(ben.say(YES))
@@ -131,9 +65,9 @@ async def test_what_two_say_at_once_is_each_ones_own(serve: Serve) -> None:
         assert len(said) == 2
 
 
-async def test_somebody_who_is_not_spoken_to_does_not_cut_the_agent_off(serve: Serve) -> None:
+async def test_somebody_who_is_not_spoken_to_does_not_cut_the_agent_off() -> None:
     story = "One is a number. Two is a number. Three is a number. Four is a number. Five is a number."
-    async with serve(story) as (url, worker, _), together(url, "Ann", "Ben") as (ann, ben):
+    async with rooms(story) as (url, worker, _), together(url, "Ann", "Ben") as (ann, ben):
         await ann.say(TIME)
         await until(ann, "output_audio_buffer.started")
         await ben.say(GO)
@@ -143,8 +77,8 @@ async def test_somebody_who_is_not_spoken_to_does_not_cut_the_agent_off(serve: S
         await until(ann, "output_audio_buffer.cleared")
 
 
-async def test_who_asks_while_the_agent_answers_another_is_answered_after(serve: Serve) -> None:
-    async with serve("Ten and twelve are numbers.") as (url, worker, llm), together(url, "Ann", "Ben") as (ann, ben):
+async def test_who_asks_while_the_agent_answers_another_is_answered_after() -> None:
+    async with rooms("Ten and twelve are numbers.") as (url, worker, llm), together(url, "Ann", "Ben") as (ann, ben):
         await ann.say(TIME)
         await until(ann, "output_audio_buffer.started")
         await ben.say(DAY)
@@ -155,8 +89,8 @@ async def test_who_asks_while_the_agent_answers_another_is_answered_after(serve:
         assert "Ben: " in llm.requests[-1]["messages"][-1]["content"]
 
 
-async def test_a_line_that_is_written_is_read_by_all_and_answered_if_it_names_the_agent(serve: Serve) -> None:
-    async with serve() as (url, _, llm), together(url, "Ann", "Ben") as (ann, ben):
+async def test_a_line_that_is_written_is_read_by_all_and_answered_if_it_names_the_agent() -> None:
+    async with rooms() as (url, _, llm), together(url, "Ann", "Ben") as (ann, ben):
         ann.send({"type": "antiphon.room.say", "text": "<b>Hello</b> all"})
         event = await until(ben, "conversation.item.added")
         assert event["item"]["content"] == [{"type": "input_text", "text": "<b>Hello</b> all"}]
@@ -168,8 +102,8 @@ async def test_a_line_that_is_written_is_read_by_all_and_answered_if_it_names_th
         await until(ann, "output_audio_buffer.started")
 
 
-async def test_in_a_moderated_room_the_button_is_what_asks(serve: Serve) -> None:
-    async with serve(policy="moderated") as (url, worker, llm), together(url, "Ann", "Ben") as (ann, ben):
+async def test_in_a_moderated_room_the_button_is_what_asks() -> None:
+    async with rooms(policy="moderated") as (url, worker, llm), together(url, "Ann", "Ben") as (ann, ben):
         await ann.say(TIME)
         await remembered(worker, "Ann", "time")
         assert not llm.requests
@@ -179,15 +113,15 @@ async def test_in_a_moderated_room_the_button_is_what_asks(serve: Serve) -> None
         await ben.hears(ended, within_s=10.0)
 
 
-async def test_a_scribe_never_speaks(serve: Serve) -> None:
-    async with serve(policy="scribe") as (url, worker, llm), together(url, "Ann", "Ben") as (ann, _):
+async def test_a_scribe_never_speaks() -> None:
+    async with rooms(policy="scribe") as (url, worker, llm), together(url, "Ann", "Ben") as (ann, _):
         await ann.say(TIME)
         await remembered(worker, "Ann", "time")
         assert not llm.requests
 
 
-async def test_a_room_is_over_when_the_last_person_leaves(serve: Serve) -> None:
-    async with serve() as (url, worker, _):
+async def test_a_room_is_over_when_the_last_person_leaves() -> None:
+    async with rooms() as (url, worker, _):
         async with together(url, "Ann", "Ann") as (ann, _):
             people = next(e for e in reversed(ann.events) if e["type"] == "antiphon.room.joined")
             assert people["person"]["name"] == "Ann 2"
