@@ -33,6 +33,7 @@ def manners(settings: Settings) -> Manners:
         Phrase.APOLOGY: agent.apology,
         Phrase.CUT_IN: agent.cut_in,
         Phrase.FILLER: agent.filler,
+        Phrase.NOTICE: settings.room.recording_notice,
     }
     return Manners(phrases, settings.limits.stuck_s, settings.tools.filler_ms / 1000)
 

@@ -92,7 +92,10 @@ class Interruption(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Greet:
-    """The line is open: say the greeting."""
+    """The line is open: say the greeting, or what else comes before anything is said."""
+
+    notice: bool = False
+    """that the conversation is recorded; nobody interrupts that"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +281,8 @@ class Phrase(Enum):
     """the person has talked for too long"""
     FILLER = "filler"
     """a tool takes its time"""
+    NOTICE = "notice"
+    """the conversation is recorded"""
 
 
 @dataclass(frozen=True, slots=True)

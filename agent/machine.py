@@ -220,8 +220,10 @@ class Machine(Ledger):
         self.reply += 1
         return [DropDraft()]
 
-    def greet(self, _: Event) -> list[Action]:
+    def greet(self, event: Event) -> list[Action]:
         """Speak first."""
+        if isinstance(event, Greet) and event.notice:
+            return self._say(Phrase.NOTICE, Interruption.KEEP)
         return self._say(Phrase.GREETING, self.greeting)
 
     def reprompt(self, _: Event) -> list[Action]:

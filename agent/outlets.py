@@ -7,6 +7,7 @@ from typing import Protocol
 
 from agent.audio import I16
 from agent.participant import Participant
+from agent.recording import Recording
 from agent.speaking.mixer import Mixer
 from agent.transports.fan_out import FanOut
 
@@ -79,15 +80,21 @@ class Everybody:
     def __init__(self, people: People) -> None:
         self._people = people
         self.mixer = Mixer()
+        self.recording: Recording | None = None
+        """what takes down everybody's voice"""
         self._fan_out = FanOut()
 
     def join(self, person: Participant) -> None:
         """Somebody is there to be heard, and to hear."""
         self._fan_out.join(person.id, person.line)
+        if self.recording is not None:
+            self.recording.joined(person.id, person.name)
 
     def leave(self, person: Participant) -> None:
         """Somebody is gone."""
         self._fan_out.leave(person.id)
+        if self.recording is not None:
+            self.recording.left(person.id)
         self.mixer.forget(person.id)
 
     @property
@@ -104,11 +111,15 @@ class Everybody:
         """One tick of everybody."""
         people = tuple(self._people())
         voices = {person.id: person.talker.read() for person in people}
+        if self.recording is not None:
+            self.recording.tick(frame if frame.any() else None, voices)
         self._fan_out.play(self.mixer.mix({AGENT: frame, **voices}, [person.id for person in people if person.here]))
 
     def rest(self, ticks: int) -> None:
         """So many ticks of silence have passed."""
         self._fan_out.rest(ticks)
+        if self.recording is not None:
+            self.recording.rest(ticks)
 
     def flush(self) -> None:
         """Throw away what has not left yet of the agent, and of whoever spoke with it: 40 ms at most."""

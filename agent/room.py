@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from agent.participant import TOO_LONG, WATCH_S, Participant
 from agent.realtime.config import SESSION_S
 from agent.realtime.presence import Presence
 from agent.realtime.session import Session
+from agent.recording import Recording
 from agent.settings import Settings
 from agent.speaking.client_playout import ClientPlayout
 from agent.speaking.playout import Playout
@@ -85,6 +88,7 @@ class Room:
         self._people: dict[str, Participant] = {}
         self._utterances = itertools.count(1)
         self._greeted = False
+        self._notice_due = False  # somebody does not know that there is a recording
         self._leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """why we end it; "" if the last person has left"""
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -164,6 +168,7 @@ class Room:
         if self._everybody is not None:
             person.talker.wake = self._tick.wake
             self._everybody.join(person)
+            self._notice_due = bool(self._settings.room.recording)
         if self._presence is not None:
             self._presence.joined(person)
             self._conversation.mention(f"[{person.name} joins.]")
@@ -324,6 +329,7 @@ class Room:
         """Converse until the last person has left, or `leave` is called."""
         reason = "server stopping"
         try:
+            self._record()
             async with asyncio.TaskGroup() as group:
                 parts = [
                     group.create_task(self._tick.run(), name=f"tick {self.name}"),
@@ -340,7 +346,26 @@ class Room:
             log.exception("room failed room=%s calls=%s", self.name, " ".join(p.call_id for p in self.people))
         finally:
             self.over.set_result(reason)
+            if self._everybody is not None and self._everybody.recording is not None:
+                await self._everybody.recording.close()
             self._metrics.underruns.inc(self._conversation.playout.underruns)
+
+    def _record(self) -> None:
+        """Begin to record, if the settings say so. If the disk fails, people are told, and the call goes on."""
+        folder, presence, everybody = self._settings.room.recording, self._presence, self._everybody
+        if not folder or presence is None or everybody is None:
+            return
+
+        def taken_down(who: str, name: str, text: str, seconds: float) -> None:
+            ended_s = recording.elapsed_s
+            recording.said(who, name, text, max(0.0, ended_s - seconds), ended_s)
+
+        failed = lambda _: presence.recorded(on=False)  # noqa: E731
+        recording = everybody.recording = Recording(Path(folder), self.name, datetime.now(UTC), failed)
+        for person in self.people:
+            recording.joined(person.id, person.name)
+        presence.taken_down = taken_down
+        presence.recorded(on=True)
 
     def leave(self, reason: str) -> None:
         """End the room from our side; with a word, if there is a reason."""
@@ -357,6 +382,9 @@ class Room:
                 if here.get(person.id, True) is not person.here and self._presence is not None:
                     self._presence.changed(person)
                 here[person.id] = person.here
+            if self._notice_due and self._machine.phase is Phase.IDLE and any(self._connected()):
+                self._notice_due = False
+                self._conversation.post(Greet(notice=True))
             if self._machine.phase is not Phase.IDLE:
                 active = loop.time()
             idle_s = self._settings.limits.idle_s
@@ -364,6 +392,9 @@ class Room:
                 self.leave("idle")
             await asyncio.wait({self._leaving}, timeout=WATCH_S)
         return self._leaving.result()
+
+    def _connected(self) -> Iterator[Participant]:
+        return (person for person in self._people.values() if person.line.connected.is_set())
 
     async def _say_goodbye(self) -> None:
         """Say it past the conversation, which is over; what it was saying fades."""

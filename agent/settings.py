@@ -246,7 +246,9 @@ class RoomSettings(Section):
     capacity: int = Field(10, ge=1)
     """people of one room; one more is refused with 403"""
     recording: str = ""
-    """folder for recordings of rooms; people are told that there is one. "" records nothing"""
+    """folder for recordings of rooms; "" records nothing"""
+    recording_notice: str = "This conversation is recorded."
+    """said to everybody who joins a room that is; they see it, too"""
 
 
 class LimitsSettings(Section):

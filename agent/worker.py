@@ -7,6 +7,7 @@ import gc
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import generate_latest
@@ -18,6 +19,7 @@ from agent.loading import Loader
 from agent.metrics import Metrics
 from agent.participant import Participant
 from agent.realtime.config import SESSION_S
+from agent.recording import check_folder
 from agent.realtime.requests import RequestError, json_object
 from agent.rest.studio import Studio
 from agent.room import Models, Room
@@ -115,6 +117,8 @@ class Worker:
         :raises AntiphonError: if a model is missing or a setting names what does not exist.
         """
         gather_as_set(self.settings)
+        if self.settings.room.recording:
+            await asyncio.to_thread(check_folder, Path(self.settings.room.recording))
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group

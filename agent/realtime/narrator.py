@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.audio import I16
+from agent.audio import I16, WIRE_RATE
 from agent.engines.protocols import Call, CallDelta
 from agent.machine import Phase
 from agent.metrics import Timeline
@@ -30,6 +30,10 @@ class Hearing:
     """it wants transcripts"""
     streamed: bool = False
     """and their settled words while somebody still speaks"""
+
+
+MOST_OPEN = 64
+"""turns of people that are not over"""
 
 
 @dataclass(slots=True)
@@ -63,6 +67,8 @@ class Narrator:
         self._position_s = position_s
         self.said_by: Callable[[str, str], None] = lambda item_id, speaker: None
         """tells whose turn an item is, among several people"""
+        self.finished: Callable[[str, str, float], None] = lambda item_id, text, seconds: None
+        """told the words of each item that is over, and how long they took, s"""
         self._turns: dict[str, _Turn] = {}  # that are not over, by their items
         self._silent_since_ms = 0
         self._heard_ms = 0  # of the user's turns since the last answer
@@ -104,6 +110,8 @@ class Narrator:
     def turn_opened(self, item_id: str, at: float, speaker: str) -> None:
         """This person speaks."""
         turn = self._turns[item_id] = _Turn(round(at * 1000))
+        while len(self._turns) > MOST_OPEN:  # of turns that were taken back nobody hears more
+            del self._turns[next(iter(self._turns))]
         self.said_by(item_id, speaker)
         if not self._hearing().manual:
             self._emit(ev.SpeechStarted(audio_start_ms=turn.started_ms, item_id=item_id))
@@ -132,6 +140,8 @@ class Narrator:
         self.items.add(self._user_item(item_id, None))
         self.turn_over.set()
         self._heard_ms += ended_ms - turn.started_ms
+        if text:
+            self.finished(item_id, text, (ended_ms - turn.started_ms) / 1000)
         if not self._hearing().transcribed:
             return
         self.items.set(self._user_item(item_id, text))
@@ -241,6 +251,8 @@ class Narrator:
                 reply.stopped()
             if reply.says:
                 self._caption(item_id, heard, final=True)
+            if heard.text:
+                self.finished(item_id, heard.text, heard.samples / WIRE_RATE)
             stages: dict[str, Any] = {f"{stage}_ms": ms for stage, ms in timeline.since_speech_end().items()}
             self._emit(ev.Timeline(response_id=reply.id, **stages))
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 LOUDEST = 2.0
 """to which a person can be turned up"""
+MOST_OPEN = 64
+"""turns that are not over"""
+AGENT = "agent"
+"""who has said what no person has"""
 
 
 class Presence:
@@ -46,10 +50,13 @@ class Presence:
         self._conversation = conversation
         self._people = people
         self._set_volume = set_volume
-        self.recording = False
-        """what is said is recorded"""
+        self._recording = False
+        self._speakers: dict[str, str] = {}  # of the turns that are not over, by item
+        self.taken_down: Callable[[str, str, str, float], None] = lambda who, name, text, seconds: None
+        """told who has said what, and how long it took, s; ``who`` is "agent" or a person's id"""
         session.greeted = self.greet
         session.narrator.said_by = self.said_by
+        session.narrator.finished = self._finished
         session.verbs = {
             "antiphon.room.mute": self._mute,
             "antiphon.room.address": self._address,
@@ -67,7 +74,7 @@ class Presence:
             you=person.id if person is not None else "",
             people=[_told(each) for each in self._people()],
             capacity=self._settings.capacity,
-            recording=self.recording,
+            recording=self._recording,
         )
         self._session.audience.tell(client, state)
 
@@ -85,7 +92,22 @@ class Presence:
 
     def said_by(self, item_id: str, speaker: str) -> None:
         """This turn is theirs."""
+        self._speakers[item_id] = speaker
+        while len(self._speakers) > MOST_OPEN:
+            del self._speakers[next(iter(self._speakers))]
         self._emit(ev.RoomTurn(item_id=item_id, person_id=speaker))
+
+    def recorded(self, *, on: bool) -> None:
+        """What is said is recorded from now on, or is no more."""
+        if on is not self._recording:
+            self._recording = on
+            self._emit(ev.RoomRecording(on=on))
+
+    def _finished(self, item_id: str, text: str, seconds: float) -> None:
+        who = self._speakers.pop(item_id, AGENT)
+        names = {person.id: person.name for person in self._people()}
+        name = self._settings.agent_name if who == AGENT else names.get(who, "")
+        self.taken_down(who, name, text, seconds)
 
     def _emit(self, event: wire.ServerEvent) -> None:
         self._session.audience.emit(event)
@@ -128,6 +150,7 @@ class Presence:
         item = wire.MessageItem(id=new_id("item"), status="completed", role="user", content=[wire.InputText(text=text)])
         self.said_by(item.id, person.id)
         self._session.narrator.items.add(item)
+        self._finished(item.id, text, 0.0)
         self._conversation.write(person.id, Entry(item.id, "user", text, name=person.name))
 
     def _turn_up(self, client: Client, event: dict[str, Any]) -> None:
