@@ -38,7 +38,7 @@ class AudioChunk:
     """A piece of one participant's microphone."""
 
     pcm: I16
-    """int16 (n,) mono, for the listener at EAR_RATE"""
+    """int16 (n,) mono; for the listener at EAR_RATE, for other people at WIRE_RATE"""
     pts: int
     """samples at the same rate since the track began; a jump is lost audio"""
 

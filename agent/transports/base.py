@@ -76,6 +76,11 @@ class Connection(Protocol):
         """Int16 (TICK_SAMPLES,), called every tick; never waits."""
         ...
 
+    def put(self, payload: bytes | None, ticks: int = 1) -> None:
+        """Instead of `play`, in a room of several: an Opus packet that was encoded for several lines, in the last of so
+        many ticks that pass; None: nothing is sent. Never waits. All ticks of a line are played, or all are put."""
+        ...
+
     @property
     def resting(self) -> bool:
         """Only silence was played for a while: `rest` may stand for `play`."""

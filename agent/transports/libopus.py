@@ -92,6 +92,7 @@ def _declare(opus: ctypes.CDLL) -> None:
     opus.opus_decode.argtypes = [_Pointer, ctypes.c_char_p, ctypes.c_int32, _Pointer, _Int, _Int]
     opus.opus_encoder_create.restype = _Pointer
     opus.opus_encoder_create.argtypes = [ctypes.c_int32, _Int, _Int, _Pointer]
+    opus.opus_encoder_get_size.argtypes = [_Int]
     opus.opus_encoder_destroy.restype = None
     opus.opus_encoder_destroy.argtypes = [_Pointer]
     opus.opus_encode.argtypes = [_Pointer, _Pointer, _Int, _Pointer, ctypes.c_int32]

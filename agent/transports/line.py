@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from agent.audio import EAR_RATE, I16, AudioChunk
+from agent.audio import I16, AudioChunk
 from agent.transports.p2p import PeerConnection
 
 
@@ -21,6 +21,8 @@ class CallLine:
 
     def __init__(self, connection: PeerConnection) -> None:
         self._current = self._newest = connection
+        self.rate = connection.rate
+        """of the sound that `chunks` gives, Hz; every further peer connection must have the same"""
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._next: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """done when another peer connection has taken over, or none will"""
@@ -123,7 +125,7 @@ class CallLine:
             offset: int | None = None
             async for chunk in connection.chunks():
                 if offset is None:
-                    offset = ends + round((loop.time() - ended_at) * EAR_RATE) if ends else 0
+                    offset = ends + round((loop.time() - ended_at) * self.rate) if ends else 0
                 yield AudioChunk(chunk.pcm, chunk.pts + offset)
                 ends, ended_at = chunk.pts + offset + len(chunk.pcm), loop.time()
             if not await self._another(connection):
@@ -145,6 +147,10 @@ class CallLine:
     def play(self, frame: I16) -> None:
         """Encode and send one tick."""
         self._current.play(frame)
+
+    def put(self, payload: bytes | None, ticks: int = 1) -> None:
+        """Send what was encoded elsewhere."""
+        self._current.put(payload, ticks)
 
     @property
     def resting(self) -> bool:

@@ -40,9 +40,30 @@ REFRESH_TICKS = 20
 """While it rests, a packet is sent this often, as other encoders do, so that the listener knows that we are there."""
 
 
+class PacketClock:
+    """The time of one outgoing stream: every packet has its place in it, whichever encoder it comes from."""
+
+    def __init__(self) -> None:
+        self._pts = 0
+
+    def packet(self, payload: bytes | None, ticks: int = 1) -> OpusPacket | None:
+        """So many ticks pass, and this is heard in the last of them; None: nothing is sent."""
+        due = self._pts + (ticks - 1) * TICK_SAMPLES
+        self._pts = due + TICK_SAMPLES
+        if payload is None:
+            return None
+        packet = av.Packet(payload)
+        packet.pts = due
+        packet.time_base = TIME_BASE
+        return packet
+
+
 class OpusEncoder:
-    """One outgoing stream. Between speech there is next to nothing in it: digital silence is left out, and nothing
-    else, for libopus takes a steady tone for noise."""
+    """Sound to Opus. Between speech there is next to nothing in it: digital silence is left out, and nothing else, for
+    libopus takes a steady tone for noise.
+
+    `encode` and `rest` make the packets of one stream; `payload` and `silence` make what several streams may carry.
+    """
 
     def __init__(self) -> None:
         self._state = libopus.create("encoder", WIRE_RATE, 1, libopus.VOIP)
@@ -56,10 +77,18 @@ class OpusEncoder:
         ):
             self._set(setting, value)
         self._out = ctypes.create_string_buffer(MOST_BYTES)
-        self._pts = 0
+        self._clock = PacketClock()
         self._quiet = 0
         self._still = False  # the last packet said that silence begins
         self._silence = b""
+
+    def copy(self) -> OpusEncoder:
+        """Another one that goes on from here: who heard this one until now can hear that one from now on."""
+        other = OpusEncoder()
+        # The state is one block of memory without pointers into itself; libopus's reference says to copy it like this.
+        ctypes.memmove(other._state, self._state, _OPUS.opus_encoder_get_size(1))
+        other._quiet, other._still, other._silence = self._quiet, self._still, self._silence
+        return other
 
     @property
     def resting(self) -> bool:
@@ -68,9 +97,17 @@ class OpusEncoder:
 
     def encode(self, pcm: I16) -> OpusPacket | None:
         """Int16 (TICK_SAMPLES,) to the packet that carries it; None if the silence goes on."""
+        return self._clock.packet(self.payload(pcm))
+
+    def rest(self, ticks: int) -> OpusPacket | None:
+        """So many ticks of silence have passed unencoded; a packet if one is due."""
+        return self._clock.packet(self.silence(ticks), ticks)
+
+    def payload(self, pcm: I16) -> bytes | None:
+        """What a packet carries for int16 (TICK_SAMPLES,); None if the silence goes on."""
         silent = not pcm.any()
         if silent and self.resting:
-            return self.rest(1)
+            return self.silence(1)
         if silent != bool(self._quiet):
             self._set(libopus.SET_DTX, int(silent))
         self._quiet = self._quiet + 1 if silent else 0
@@ -78,31 +115,19 @@ class OpusEncoder:
         if len(payload) > DTX_BYTES:
             self._still = False
         elif self._still:
-            self._pts += TICK_SAMPLES
             return None
         else:
             self._still, self._silence = True, payload
-        return self._packet(payload)
+        return payload
 
-    def rest(self, ticks: int) -> OpusPacket | None:
-        """So many ticks of silence have passed unencoded; a packet if one is due."""
+    def silence(self, ticks: int) -> bytes | None:
+        """What a packet carries after so many ticks of silence; None if none is due."""
         due = (self._quiet + ticks) // REFRESH_TICKS > self._quiet // REFRESH_TICKS
         self._quiet += ticks
-        self._pts += (ticks - 1) * TICK_SAMPLES
-        if due and self._silence:
-            return self._packet(self._silence)
-        self._pts += TICK_SAMPLES
-        return None
+        return self._silence if due and self._silence else None
 
     def _set(self, setting: int, value: int) -> None:
         check(_OPUS.opus_encoder_ctl(self._state, setting, ctypes.c_int(value)), f"setting {setting}")
-
-    def _packet(self, payload: bytes) -> OpusPacket:
-        packet = av.Packet(payload)
-        packet.pts = self._pts
-        packet.time_base = TIME_BASE
-        self._pts += TICK_SAMPLES
-        return packet
 
     def _encode(self, pcm: I16) -> bytes:
         pcm = np.ascontiguousarray(pcm)

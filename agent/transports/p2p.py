@@ -18,7 +18,7 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import RtpPacket
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
-from agent.audio import I16, AudioChunk
+from agent.audio import EAR_RATE, I16, AudioChunk
 from agent.errors import TransportError
 from agent.transports.aiortc_private import (
     Header,
@@ -33,7 +33,7 @@ from agent.transports.candidates import MOST, sifted
 from agent.transports.ice import Ice
 from agent.transports.jitter import Packet
 from agent.transports.microphone import Microphone
-from agent.transports.opus import OpusEncoder, OpusPacket
+from agent.transports.opus import OpusEncoder, OpusPacket, PacketClock
 from agent.transports.pair_check import Pair, check_pairs
 
 log = logging.getLogger(__name__)
@@ -83,22 +83,27 @@ class OutgoingTrack(MediaStreamTrack):
 
 
 class PeerConnection:
-    """One peer connection; a participant's line (`agent.transports.line`) may need several."""
+    """One peer connection; a participant's line (`agent.transports.line`) may need several.
+
+    :param rate: of the sound that `chunks` gives, Hz: EAR_RATE for a listener, WIRE_RATE for other people.
+    """
 
     plays_itself = False
 
-    def __init__(self, ice: Ice) -> None:
+    def __init__(self, ice: Ice, rate: int = EAR_RATE) -> None:
+        self.rate = rate
         self._ice = ice
         self._configuration = ice.configuration(asyncio.get_running_loop().time())
         self._pc = RTCPeerConnection(self._configuration)
         self._track = OutgoingTrack()
         self._encoder = OpusEncoder()
+        self._clock = PacketClock()
         self._candidates = 0
         self._channel: RTCDataChannel | None = None
         self._channel_open = asyncio.Event()
         self._messages: asyncio.Queue[str | None] = asyncio.Queue(MESSAGES + 1)
         self._gone: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
-        self.microphone = Microphone()
+        self.microphone = Microphone(rate)
         self.connected = asyncio.Event()
         """set once ICE and DTLS are up"""
         self.last_heard = 0.0
@@ -183,7 +188,11 @@ class PeerConnection:
 
     def play(self, frame: I16) -> None:
         """Encode and send one tick."""
-        packet = self._encoder.encode(frame)
+        self.put(self._encoder.payload(frame))
+
+    def put(self, payload: bytes | None, ticks: int = 1) -> None:
+        """Send what was encoded elsewhere, in the last of so many ticks; None: nothing."""
+        packet = self._clock.packet(payload, ticks)
         if packet is not None:
             self._track.put(packet)
 
@@ -194,9 +203,7 @@ class PeerConnection:
 
     def rest(self, ticks: int) -> None:
         """Send nothing, or a sign of life."""
-        packet = self._encoder.rest(ticks)
-        if packet is not None:
-            self._track.put(packet)
+        self.put(self._encoder.silence(ticks), ticks)
 
     def flush(self) -> None:
         """Throw away the packet that aiortc has not taken yet."""

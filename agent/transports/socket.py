@@ -104,6 +104,9 @@ class SocketLine:
     def play(self, frame: I16) -> None:
         """The client plays what it was sent."""
 
+    def put(self, payload: bytes | None, ticks: int = 1) -> None:
+        """The client plays what it was sent; there are no packets."""
+
     def rest(self, ticks: int) -> None:
         """Nothing is sent in silence."""
 
