@@ -21,7 +21,7 @@ LOOKED_AT = 1000
 MOST_MARKS = 3
 """accents and the like on one letter: as many as scripts need, and no more than the line's height bears"""
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})
-"""categories of Unicode without a picture: controls, joiners and marks of direction, halves of characters, private use"""
+"""categories of Unicode without a picture: controls, joiners, marks of direction, halves of characters, private use"""
 BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """called letters and symbols by Unicode, and empty"""
 

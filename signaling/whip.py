@@ -1,4 +1,4 @@
-"""`/whip/{room}`: people who join a room by WHIP (RFC 9725), such as OBS or GStreamer. They send sound and hear nothing.
+"""`/whip/{room}`: people who join a room by WHIP (RFC 9725), such as OBS or GStreamer. They send and hear nothing.
 
 They are who ``?name=`` says, or guests; the others hear them, and so does the agent. What it made of that can be seen
 in ``/metrics``. To hear the answer, a client offers at ``/v1/realtime/calls?room=…``, which is the same but for the

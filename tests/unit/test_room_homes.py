@@ -90,7 +90,7 @@ async def test_two_who_come_at_once_are_together() -> None:
     await asyncio.sleep(0)
     for each in front.each:
         each.open.set()
-    assert await joining == [1, 1, 2]
+    assert list(await joining) == [1, 1, 2]
 
 
 async def test_a_room_that_was_left_may_be_elsewhere_the_next_time() -> None:

@@ -229,7 +229,7 @@ async def test_an_invitation_that_asks_for_nonsense_is_refused(server: Server) -
     for wanted in ({"minutes": 0}, {"minutes": 121}, {"minutes": "soon"}, {"name": 7}, {"role": "talk"}):
         made = await invited(url, bearer(KEY), **wanted)
         assert (made["status"], made["error"]["code"]) == (400, "invalid_value"), wanted
-    for body in (b"[]", b"{", b"\xff", b'{"name": "\\ud800"}'):
+    for body in (b"[]", b"{", b"\xff"):
         assert (await asked(url + INVITATIONS, "POST", headers=bearer(KEY), data=body))[0] == 400, body
     async with aiohttp.ClientSession(headers=bearer(KEY)) as http, http.post(url + INVITATIONS) as response:
         assert response.status == 200
@@ -237,8 +237,9 @@ async def test_an_invitation_that_asks_for_nonsense_is_refused(server: Server) -
 
 async def test_a_name_of_any_length_is_cut_and_cleaned_in_an_invitation(server: Server) -> None:
     url, _ = server
-    made = await invited(url, bearer(KEY), name="\u202e\x00<i>Ben</i> " + "x" * 10_000)
-    assert TOKENS.read(made["token"]).name == "<i>Ben</i> " + "x" * 29
+    for name, shown in (("\u202e\x00<i>Ben</i> " + "x" * 10_000, "<i>Ben</i> " + "x" * 29), ("\ud800Ben", "Ben")):
+        made = await invited(url, bearer(KEY), name=name)
+        assert TOKENS.read(made["token"]).name == shown
 
 
 async def test_people_of_a_room_invite_so_often_and_keys_as_often_as_they_like(server: Server) -> None:
