@@ -148,5 +148,3 @@ async def test_two_who_shout_at_once_are_clipped_and_not_wrapped(tmp_path: Path,
     await recorded(tmp_path, {ANNA: tone, BOB: tone, "agent": tone})
     heard = await asyncio.to_thread(played, folder / "mix.opus")
     assert shift(heard, tone)[1] > ALIKE
-
-
