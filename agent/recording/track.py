@@ -24,9 +24,9 @@ class Track:
     """
 
     def __init__(self, path: Path, tags: Mapping[str, str], late: int = 0) -> None:
-        self._file = AppendedFile(path)
         self._ogg = OggOpus(tags)
         self._encoder = OpusEncoder()
+        self._file = AppendedFile(path)
         self._silent = late  # ticks that are not in the stream yet
 
     def play(self, pcm: I16) -> None:

@@ -77,7 +77,8 @@ class Writer:
         self._folder = new_folder(folder, room, at)
         self._transcript = AppendedFile(self._folder / "transcript.jsonl")
         try:
-            self._tracks = {each: self._track(each, each) for each in (MIX, AGENT)}
+            for each in (MIX, AGENT):
+                self._tracks[each] = self._track(each, each)
             self._write_lines([{"type": "began", "room": room, "at": self._began}])
         except OSError:
             self.close()
