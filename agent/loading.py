@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from agent.as_set import manners
 from agent.audio import EAR_RATE, F32, resample, to_wave
 from agent.engines.local import DECODES, Engines
 from agent.engines.protocols import LanguageModel, Message
@@ -18,7 +19,6 @@ from agent.listening.listener import Hearing
 from agent.listening.pauses import Detection
 from agent.listening.slots import Slots
 from agent.rest.studio import Studio
-from agent.as_set import manners
 from agent.room import Models
 from agent.settings import Settings
 from agent.speaking.spoken import spoken

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, Resampler
 from agent.as_set import AMONG_OTHERS, company, manners, patience
+from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, Resampler
 from agent.conversation import Conversation, Line
 from agent.engines.protocols import LanguageModel
 from agent.errors import EngineError, SignalingError

@@ -17,9 +17,7 @@ class Turns:
     :param sealed: this speaker's turn is over: what is said from now on is a new utterance.
     """
 
-    def __init__(
-        self, history: History, observer: Observer, company: Company, sealed: Callable[[str], None]
-    ) -> None:
+    def __init__(self, history: History, observer: Observer, company: Company, sealed: Callable[[str], None]) -> None:
         self._history = history
         self._observer = observer
         self._company = company

@@ -19,8 +19,8 @@ from agent.loading import Loader
 from agent.metrics import Metrics
 from agent.participant import Participant
 from agent.realtime.config import SESSION_S
-from agent.recording import check_folder
 from agent.realtime.requests import RequestError, json_object
+from agent.recording import check_folder
 from agent.rest.studio import Studio
 from agent.room import Models, Room
 from agent.rooms import Place, Rooms

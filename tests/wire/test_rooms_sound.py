@@ -67,7 +67,7 @@ async def test_three_people_in_turn_hear_each_others_words_and_not_their_own() -
 async def settled(worker: Worker, turns: int) -> None:
     """Wait until the agent remembers so many turns of people."""
     async with asyncio.timeout(15.0):
-        while sum(who not in ("user", "assistant") for who, _ in history(worker)) < turns:
+        while sum(who not in ("user", "assistant") for who, _ in history(worker)) < turns:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
@@ -158,4 +158,3 @@ async def test_names_are_text_however_long_and_whatever_is_in_them() -> None:
         assert names[0].startswith("<img src=x onerror=alert(1)>")
         assert len(names[0]) <= 40
         assert names[1] == "Ben"
-
