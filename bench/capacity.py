@@ -2,7 +2,8 @@
 
 Silent calls are of two kinds: clients that send next to nothing while all is silent, as browsers do that our answer has
 asked to (DTX), and clients that send the room's noise in fifty packets a second. CPU is the server's with its children,
-in per cent of one core, above what the server takes without a call; memory likewise. The callers run beside it.
+in per cent of one core, above what the server takes without a call; memory likewise. The callers run beside it; silent
+ones beside people who talk, in a process of low priority.
 
     python -m bench.capacity [--silent 1 10 30] [--talking 1 2 3 5 8]
 """
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from contextlib import AsyncExitStack
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from agent.caller import Caller
@@ -25,6 +28,8 @@ from bench.speech import questions
 
 CALLS = {"ANTIPHON__LIMITS__CALLS": "64"}
 SETTLE_S, MEASURE_S = 4.0, 15.0
+CONNECT_S = 60.0
+"""for all silent callers"""
 QUESTIONS_EACH = 6
 APART_S = 0.7
 """between one person's first question and the next one's"""
@@ -71,6 +76,23 @@ async def silent(counts: list[int]) -> list[dict[str, object]]:
     return rows
 
 
+@asynccontextmanager
+async def silent_elsewhere(url: str, count: int) -> AsyncIterator[None]:
+    """So many silent calls, from a process that gives way to the server: people do not call from its machine."""
+    if not count:
+        yield
+        return
+    command = (sys.executable, "-m", "bench.silent_callers", url, str(count))
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        await asyncio.wait_for(process.stdout.readline(), CONNECT_S)
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
 async def person(url: str, number: int) -> list[dict[str, Any]]:
     """One person's questions, each after the last answer is over."""
     clips = questions()
@@ -82,9 +104,7 @@ async def person(url: str, number: int) -> list[dict[str, Any]]:
 async def talking(people: int, beside: int) -> dict[str, object]:
     """So many people talking at once, beside so many silent calls."""
     async with Server(CALLS) as server:
-        async with AsyncExitStack() as stack:
-            for _ in range(beside):
-                await stack.enter_async_context(Caller(server.url, muted=True))
+        async with silent_elsewhere(server.url, beside):
             await asyncio.sleep(SETTLE_S)
             began, cpu = asyncio.get_running_loop().time(), cpu_s(server)
             each = await asyncio.gather(*(person(server.url, n) for n in range(people)))

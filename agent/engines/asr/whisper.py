@@ -59,6 +59,8 @@ UNSPOKEN_LOOP = 0.4
 SURE_LOOP = -0.3
 """mean log-probability above which an utterance that the decoder wrote again and again is taken as heard, once; a
 second pass, which costs 500 ms, found the same words"""
+SURE_TAIL = -0.8
+"""the same for one of which only the end was written again and again; three rounds of it are wanted"""
 MOST_PROMPT_TOKENS = 96
 """of the prompt's end; the model takes 223, but each costs time in every pass"""
 UNSPACED = frozenset({"zh", "ja", "yue"})
@@ -216,6 +218,8 @@ class Whisper:
                 return _Piece(first.text, spoken, first, encoded)
             if first.cut and first.logprob > SURE_LOOP and (once := one_round(first.text)):
                 return _Piece(once, spoken, first, encoded)
+            if first.cut and first.logprob > SURE_TAIL and (once := without_tail(first.text)) != first.text:
+                return _Piece(once, spoken, first, encoded)
             roomy = SECOND_S if seconds + 2 * PADDING_S < SECOND_S else LONGEST_S
             again = self._encode(mel, roomy)
             second = self._decode(again, tokenizer, prompt, seconds)
@@ -290,7 +294,7 @@ class Whisper:
         most = min(limit, _TEXT_CONTEXT // 2 - 1)
         text, cut = tokenizer.decode(ids).strip(), len(ids) >= most
         said = ids
-        if cut and (once := one_round(text)):
+        if cut and (once := _once(text)) != text:
             said = next((ids[:n] for n in range(len(ids)) if tokenizer.decode(ids[:n]).strip() == once), ids)
         stop = self._stop(said, result.logits[0], tokenizer)
         return _Heard(text, logprob, result.no_speech_prob, cut, tuple(ids), stop)
@@ -317,6 +321,11 @@ class Whisper:
                     raise EngineError("whisper", "language", f"this model does not know {language!r}; choose another")
                 self._tokenizers[language, task] = made
             return self._tokenizers[language, task]
+
+
+def _once(text: str) -> str:
+    """What was heard once and written again and again, to its end or from its first word on; else the text."""
+    return one_round(text) or without_tail(text)
 
 
 def primary(language: str | None) -> str | None:
