@@ -18,9 +18,10 @@ from agent.speaking.noise_floor import NoiseFloor
 LEAD = WIRE_RATE // 200
 """5 ms that are kept back while somebody is heard: if nothing follows, they fade."""
 LEAST_RESERVE, MOST_RESERVE = 1, 4
-"""ticks that wait behind the one that is played; one more after every word that was cut by a late packet …"""
-CALM_WINDOWS = 15
-"""… and one less after so many windows without one"""
+"""ticks that wait behind the one that is played"""
+CALM_TICKS = 250
+"""5 s. Packets that are too late twice within them make the reserve larger by a tick, and every 5 s without one make it
+smaller; one stall alone says nothing of the next packets."""
 WINDOW_TICKS = 50
 """1 s, over which the reserve is looked at: the least that was left of it says whether it is too large"""
 MOST = WIRE_RATE // 5
@@ -50,7 +51,7 @@ class Talker:
         self._waited = 0  # ticks for the reserve
         self._least = MOST  # samples that were left in this window
         self._ticks = 0  # of this window
-        self._calm = 0  # windows
+        self._calm = CALM_TICKS  # ticks since a word was cut
         self._surplus = 0  # ticks to be left out; to be played twice if negative
 
     async def through(self, chunks: AsyncIterator[AudioChunk]) -> AsyncIterator[AudioChunk]:
@@ -102,6 +103,9 @@ class Talker:
 
     def read(self) -> I16 | None:
         """The next tick, int16 (TICK_SAMPLES,); None if there is nothing to be heard."""
+        self._calm += 1
+        if self._calm % CALM_TICKS == 0:
+            self._reserve = max(LEAST_RESERVE, self._reserve - 1)
         if self.silent:
             self._drop(max(0, len(self._pcm) - self._reserve * TICK_SAMPLES))
             self._playing = False
@@ -146,7 +150,8 @@ class Talker:
         self._playing = False
         if starved and self._noise.spoken:
             self.underruns += 1
-            self._reserve = min(MOST_RESERVE, self._reserve + 1)
+            if self._calm < CALM_TICKS:
+                self._reserve = min(MOST_RESERVE, self._reserve + 1)
             self._calm = 0
         return frame
 
@@ -163,10 +168,6 @@ class Talker:
         else:
             self._surplus = max(0, self._least // TICK_SAMPLES - self._reserve)
         self._least, self._ticks = MOST, 0
-        self._calm += 1
-        if self._calm >= CALM_WINDOWS and self._reserve > LEAST_RESERVE:
-            self._reserve -= 1
-            self._calm = 0
 
     def _make_up(self) -> None:
         """Where there is only noise, leave a tick out, or play it twice."""

@@ -155,7 +155,7 @@ def test_a_line_that_is_late_again_and_again_gets_a_larger_reserve_and_gives_it_
         [at + (55.0 if n % 10 == 5 and n < shaky else 0.0) for n, at in enumerate(even(count))]
     )
     talker, _ = through(chunks(said), list(map(float, arrivals)), count)
-    assert 1 <= talker.underruns <= MOST_RESERVE
+    assert 1 <= talker.underruns <= 2 * MOST_RESERVE, "eighty packets were late"
     assert talker._reserve == 1, "the reserve is kept for ever"
     assert len(talker._pcm) <= 3 * TICK_SAMPLES
 
