@@ -14,8 +14,10 @@ from yarl import URL
 
 from agent.settings import load
 from signaling.app import Access
+from signaling.calls import CALL_ID, MOST_S
 from signaling.invitations import MOST
 from signaling.lines import Most
+from signaling.rooms import SEAT, told
 from signaling.tokens import Tokens
 from signaling.workers import ALONE, Seat
 from tests.fuzz.server import running
@@ -118,6 +120,16 @@ async def test_a_token_joins_its_own_room_under_its_own_name(
     assert worker.seats == ([seat] if seat else [])
 
 
+async def test_only_a_process_of_ours_is_told_a_seat_by_a_header() -> None:
+    seat = Seat("kitchen", "Jürgen 🎈", "listen")
+    headers = {CALL_ID: "rtc_1", MOST_S: "0", SEAT: told(seat)}
+    for access, found in ((Access(inside=True), seat), (Access(), ALONE)):
+        worker = Answering()
+        async with served(worker, access) as (url, _):
+            assert (await joined(url, CALLS, headers))[0] == 201
+        assert worker.seats == [found]
+
+
 async def test_who_may_not_join_takes_no_line() -> None:
     async with served(Answering(), Access(keys=[KEY], most=Most(server=1))) as (url, _):
         for _ in range(3):
@@ -163,7 +175,7 @@ async def test_a_websocket_is_a_call_of_ones_own(
 ) -> None:
     url, worker = server
     headers = bearer(KEY) if grant is None else granted(**grant)
-    assert await told(f"{url}/v1/realtime{query}", headers) == code
+    assert await refused(f"{url}/v1/realtime{query}", headers) == code
     assert not worker.sessions
 
 
@@ -172,11 +184,11 @@ async def test_a_listener_gets_no_further_client_that_could_ask(server: Server) 
     for role, code in (("talk", ""), ("listen", "listen_only")):
         headers = granted(room="kitchen", role=role)
         _, _, location = await joined(url, CALLS, headers)
-        assert await told(f"{url}/v1/realtime?call_id={location.rpartition('/')[2]}", headers) == code
+        assert await refused(f"{url}/v1/realtime?call_id={location.rpartition('/')[2]}", headers) == code
     assert sum(said.startswith("attached") for said in worker.sessions) == 1
 
 
-async def told(url: str, headers: Mapping[str, str]) -> str:
+async def refused(url: str, headers: Mapping[str, str]) -> str:
     """The code with which a WebSocket is refused; "" for one that is not."""
     async with aiohttp.ClientSession() as http, http.ws_connect(url, headers=headers) as socket:
         message = await socket.receive()
@@ -247,8 +259,8 @@ async def test_people_of_a_room_invite_so_often_and_keys_as_often_as_they_like(s
     for name, most in (("kitchen", MOST), ("cellar", MOST)):
         path = f"/v1/rooms/{name}/invitations"
         assert [(await invited(url, granted(room=name), path))["status"] for _ in range(most)] == [200] * most
-        refused = await invited(url, granted(room=name), path)
-        assert (refused["status"], refused["error"]["code"], refused["retry"]) == (429, "invitation_limit", "2")
+        late = await invited(url, granted(room=name), path)
+        assert (late["status"], late["error"]["code"], late["retry"]) == (429, "invitation_limit", "2")
         assert (await invited(url, bearer(KEY), path))["status"] == 200
 
 
