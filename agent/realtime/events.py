@@ -8,17 +8,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
-from agent.history import new_id
+from agent.realtime.room_events import ROOM_EVENTS
 from agent.realtime.wire import DurationUsage, ErrorBody, Item, Part, RateLimit, Response, Wire
-
-
-class ServerEvent(Wire):
-    """What all events have."""
-
-    event_id: str = Field(default_factory=lambda: new_id("event"))
-
+from agent.realtime.wire import ServerEvent as ServerEvent
 
 # -- the session ---------------------------------------------------------------------------------------------
 
@@ -372,9 +364,9 @@ ALL: tuple[type[ServerEvent], ...] = (
     TextDelta, TextDone, TranscriptDelta, TranscriptDone, AudioDelta, AudioDone, ArgumentsDelta, ArgumentsDone,
     RateLimitsUpdated,
     BufferStarted, BufferStopped, BufferCleared,
-    Phase, Timeline, Caption,
+    Phase, Timeline, Caption, *ROOM_EVENTS,
 )  # fmt: skip
-"""Every class above, for tests and for the page's type generator."""
+"""Every class of events, for tests and for the page's type generator."""
 
-EXTENSIONS = (Phase, Timeline, Caption)
+EXTENSIONS = (Phase, Timeline, Caption, *ROOM_EVENTS)
 """What only a session that asked for it is sent: strict clients stumble over unknown types."""

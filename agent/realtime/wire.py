@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from agent.history import new_id
+
 
 class Wire(BaseModel):
     """Whatever travels: immutable, strict, absent rather than null."""
@@ -22,6 +24,12 @@ class Wire(BaseModel):
     def _leave_out(self, inner: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = inner(self)
         return {key: value for key, value in written.items() if value is not None or key in self.nulls}
+
+
+class ServerEvent(Wire):
+    """What all events of the server have."""
+
+    event_id: str = Field(default_factory=lambda: new_id("event"))
 
 
 # -- items ---------------------------------------------------------------------------------------------------
