@@ -20,7 +20,7 @@ from tests.browser.test_room_page import enter
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 
 Serve = Callable[[web.Application], Awaitable[str]]
-CLIPBOARD: dict[str, Any] = {"permissions": ["clipboard-read", "clipboard-write"]}
+CLIPBOARD: dict[str, Any] = {"permissions": ["microphone", "clipboard-read", "clipboard-write"]}
 PASTED = "navigator.clipboard.readText()"
 
 

@@ -60,18 +60,21 @@ export function Lobby({ client }: { client: VoiceClient }) {
         ) : (
           <>
             <Check client={client} />
-            <button
-              type="button"
-              class="quiet"
-              data-testid="open-settings"
-              onClick={() => {
-                dialog.value = "settings";
-              }}
-            >
-              <SettingsIcon />
-              {text.value.settings}
-            </button>
-            {room.on ? <Others client={client} /> : <TalkWithOthers />}
+            <div class="row centred">
+              {!room.on && <TalkWithOthers />}
+              <button
+                type="button"
+                class="quiet"
+                data-testid="open-settings"
+                onClick={() => {
+                  dialog.value = "settings";
+                }}
+              >
+                <SettingsIcon />
+                {text.value.settings}
+              </button>
+            </div>
+            {room.on && <Others client={client} />}
           </>
         )}
         <p class="soft small">{text.value.privacy(client.server.address)}</p>

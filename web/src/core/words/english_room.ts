@@ -41,7 +41,7 @@ export const room = {
   left: (name: string) => `${name} has left.`,
   recording: "This room is being recorded.",
   somebody: "Somebody",
-  rest: "The others",
+  rest: "Others",
 
   // -- whose turn it is
   listening: (agent: string) => `${agent} is listening`,

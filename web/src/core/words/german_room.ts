@@ -33,7 +33,7 @@ export const room: Strings["room"] = {
   left: (name) => `${name} ist gegangen.`,
   recording: "Dieser Raum wird aufgenommen.",
   somebody: "Jemand",
-  rest: "Die anderen",
+  rest: "Andere",
 
   listening: (agent) => `${agent} hört zu`,
   waiting: (agent) => `${agent} wartet, bis jemand fragt`,
@@ -51,7 +51,7 @@ export const room: Strings["room"] = {
     scribe: (agent) => `${agent} schreibt mit und sagt nichts. Was gesagt wird, erscheint hier.`,
   },
 
-  hold: (agent) => `Halten, um ${agent} zu fragen`,
+  hold: (agent) => `Halten: ${agent} fragen`,
   held: "Loslassen, wenn Sie gefragt haben",
   leave: "Gehen",
   write: "Allen schreiben",
