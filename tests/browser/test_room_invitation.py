@@ -38,7 +38,7 @@ class Inviting(ScriptedServer):
         return app
 
     async def _invite(self, request: web.Request) -> web.Response:
-        assert json.loads(await request.text()) == {}
+        assert json.loads(await request.text()) == {"minutes": 60}
         self.asked.append(request.match_info["room"])
         if self.token is None:
             error = {"message": "Not you.", "type": "invalid_request_error", "param": None, "code": None}

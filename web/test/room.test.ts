@@ -200,9 +200,10 @@ describe("Room", () => {
 describe("a page that is loaded anew", () => {
   const left = {
     location: "https://host.test/v1/realtime/calls/rtc_1",
-    room: "kitchen",
+    place: "kitchen",
     muted: true,
     usual: null,
+    room: null,
   };
 
   beforeEach(() => {
@@ -216,14 +217,30 @@ describe("a page that is loaded anew", () => {
   afterEach(() => vi.unstubAllGlobals());
 
   it("goes on with its room once, as muted as it was", () => {
-    leave(left);
+    leave(left.location, left.place, left.muted, left);
     expect(comeBack(1_000, "kitchen")).toEqual(left);
     expect(comeBack(1_000, "kitchen")).toBeNull();
   });
 
+  it("knows who said what", () => {
+    const room: RoomState = {
+      name: "kitchen",
+      policy: "addressed",
+      agent: "Antiphon",
+      you: "person_a",
+      capacity: 10,
+      recording: false,
+      people: [],
+      turns: new Map([["u1", "person_b"]]),
+      news: null,
+    };
+    leave(left.location, left.place, left.muted, { usual: null, room });
+    expect(comeBack(1_000, "kitchen")?.room).toEqual(room);
+  });
+
   it("goes on with no other room, nor takes a room for a call of one's own", () => {
     for (const other of ["attic", ""]) {
-      leave(left);
+      leave(left.location, left.place, left.muted, left);
       expect(comeBack(1_000, other)).toBeNull();
     }
   });

@@ -120,8 +120,7 @@ export class VoiceClient {
   /** The page goes away, perhaps to be loaded again: lets go of the call without hanging up. */
   suspend(): void {
     const location = this.#call?.suspend();
-    const { usual } = this.#state.value;
-    if (location) leave({ location: location.href, room: this.room.name, muted: this.muted.value, usual });
+    if (location) leave(location.href, this.room.name, this.muted.value, this.#state.value);
     this.#call = null;
     this.#end(null);
   }
@@ -130,7 +129,7 @@ export class VoiceClient {
   async resume(): Promise<void> {
     const left = comeBack(RECONNECT_MS, this.room.name);
     if (!left) return;
-    this.#state.value = begun(left.usual);
+    this.#state.value = begun(left);
     this.talk.mute(left.muted);
     await this.#goOn(new URL(left.location));
   }

@@ -5,6 +5,8 @@ import { CallError, type Problem } from "./problems";
 
 /** A server that accepts a connection but never answers is as good as none. */
 const ANSWER_WITHIN_MS = 20_000;
+/** So long an invitation is asked for. */
+const INVITED_MIN = 60;
 
 /** What the server said to an offer. */
 export interface Answer {
@@ -120,13 +122,14 @@ export class Server {
   async invite(room: string): Promise<Pass> {
     const url = new URL(`v1/rooms/${encodeURIComponent(room)}/invitations`, this.#base);
     const headers = { "Content-Type": "application/json", ...this.#authorization() };
-    const response = await this.#fetch(url, { method: "POST", headers, body: "{}" }).catch(() => null);
-    const body: unknown = response?.ok ? await response.json().catch(() => null) : null;
-    const refused = response?.status === 401 || response?.status === 403;
-    if (!isRecord(body) || typeof body.token !== "string") return { token: null, expires_ms: null, refused };
-    const expires_s = body.expires_at;
+    const body = JSON.stringify({ minutes: INVITED_MIN });
+    const response = await this.#fetch(url, { method: "POST", headers, body }).catch(() => null);
+    const pass: unknown = response?.ok ? await response.json().catch(() => null) : null;
+    const refused = response !== null && !response.ok && response.status !== 404; // 404: a server without invitations
+    if (!isRecord(pass) || typeof pass.token !== "string") return { token: null, expires_ms: null, refused };
+    const expires_s = pass.expires_at;
     return {
-      token: body.token,
+      token: pass.token,
       expires_ms: typeof expires_s === "number" ? 1000 * expires_s : null,
       refused,
     };

@@ -3,7 +3,7 @@
 
 import { type CallState, EMPTY, type Line, type LineKind, type Now, type Timeline } from "./conversation";
 import { roomAfter } from "./people";
-import { languageOf, type SessionConfig } from "./settings";
+import { languageOf } from "./settings";
 import type {
   CaptionEvent,
   ItemAddedEvent,
@@ -13,9 +13,10 @@ import type {
   TimelineEvent,
 } from "./wire";
 
-/** The state of a call that begins; of one that goes on, `usual` is what the server had before anybody changed it. */
-export function begun(usual: SessionConfig | null = null): CallState {
-  return { ...EMPTY, usual };
+/** The state of a call that begins; of one that goes on, `known` is what this server will not say again. */
+export function begun(known: Pick<CallState, "usual" | "room"> = EMPTY): CallState {
+  const { usual, room } = known;
+  return { ...EMPTY, usual, room };
 }
 
 /** The state after the last refusal was read. */
