@@ -16,5 +16,5 @@ export default defineConfig({
     },
   },
   server: { proxy: { "/v1": SERVER, "/readyz": SERVER, "/healthz": SERVER } },
-  test: { include: ["test/**/*.test.ts"], environment: "node" },
+  test: { include: ["test/**/*.test.ts"], environment: "node", css: true },
 });

@@ -1,7 +1,7 @@
 """Every event that the server sends, one class each, built in one place and never by hand.
 
 The field lists are those of the OpenAI Realtime API; `antiphon.*` events carry what it lacks and go only to a
-session that asked for them. The page's types are generated from these classes.
+session that asked for them; those of rooms are in `room_events.py`. The page's types are generated from these classes.
 """
 
 from __future__ import annotations

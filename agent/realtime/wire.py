@@ -1,4 +1,4 @@
-"""The parts that OpenAI Realtime events are made of: items, responses, the session object.
+"""The parts that OpenAI Realtime events are made of: what all have, items, responses, the session object.
 
 Clients validate strictly and drop what does not fit, each in its own way; so optional fields are absent when
 unset, and null is written only where the service itself writes null (`Wire.nulls`).

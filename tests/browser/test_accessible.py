@@ -12,10 +12,12 @@ from aiohttp import web
 from playwright.async_api import expect
 
 from agent.realtime import events
+from agent.realtime.room_events import RoomTurn
 from agent.realtime.wire import ErrorBody, InputText, MessageItem
 from tests.browser.conftest import BrowserPage, OpenPage
 from tests.browser.test_page_offline import problem, server, start
 from tests.browser.test_page_scripted import ScriptedServer, barge_in, call, caption, delta, scripted
+from tests.browser.test_room_page import CROWD, crowd, enter, person, state, talk
 
 __all__ = ["scripted"]  # a fixture
 
@@ -142,3 +144,33 @@ async def test_the_dialogs(scripted: ScriptedServer, serve: Serve, browser_page:
     await tab.page.mouse.up()
     await tab.page.keyboard.press("c")
     assert await findings(tab) == {}
+
+
+async def test_the_door_of_a_room(serve: Serve, browser_page: OpenPage) -> None:
+    tab = await browser_page()
+    await tab.page.goto(f"{await serve(server())}?room=kitchen#from=Anna")
+    await expect(tab.page.get_by_test_id("own-name")).to_be_enabled()
+    assert await findings(tab) == {}
+    await tab.page.get_by_test_id("invite").click()
+    await expect(tab.page.get_by_test_id("invitation")).to_be_visible()
+    assert await findings(tab) == {}, "invited"
+
+
+async def test_a_room(scripted: ScriptedServer, serve: Serve, browser_page: OpenPage) -> None:
+    """With as many people as there are colours, each with something to say; muted, speaking, away; and a recording."""
+    more = [person(number, f"Person {number}") for number in range(len(CROWD), 8)]
+    tab = await enter(scripted, serve, browser_page, state(*crowd(), *more, policy="moderated", recording=True))
+    assert await findings(tab) == {}, "before the first word"
+    for number in range(8):
+        turn = RoomTurn(item_id=f"p{number}", person_id=f"person_{number}")
+        await scripted.send(turn, caption(f"p{number}", "user", "I agree.", final=True))
+    await scripted.send(*talk())
+    await expect(tab.page.locator(".entry")).to_have_count(12)
+    assert await findings(tab) == {}, "everybody has spoken"
+    await tab.page.set_viewport_size({"width": 360, "height": 740})
+    await tab.page.get_by_test_id("volumes").click()
+    await tab.page.get_by_test_id("mute").click()
+    assert await findings(tab) == {}, "with volumes, muted"
+    await tab.page.get_by_test_id("hangup").click()
+    await expect(tab.page.get_by_test_id("start")).to_be_enabled()
+    assert await findings(tab) == {}, "afterwards"

@@ -13,6 +13,7 @@ from agent.realtime import events
 from agent.realtime.wire import InputText, MessageItem
 from tests.browser.conftest import BrowserPage, OpenPage
 from tests.browser.test_page_scripted import ScriptedServer, caption, delta, scripted
+from tests.browser.test_room_page import crowd, state
 
 __all__ = ["scripted"]  # a fixture
 
@@ -101,4 +102,39 @@ async def test_from_the_lobby_to_the_transcript(scripted: ScriptedServer, serve:
     await expect(tab.page.get_by_test_id("start")).to_be_enabled()
     await tab_to(tab, "transcript")
     await expect(tab.page.get_by_test_id("user-transcript")).to_have_text("When is the next train?")
+    assert tab.unexpected() == []
+
+
+async def test_from_the_door_of_a_room_to_its_end(
+    scripted: ScriptedServer, serve: Serve, browser_page: OpenPage
+) -> None:
+    """A name typed, somebody made louder, the agent asked while the key is held, a line written, an invitation, out."""
+    tab = await browser_page()
+    await tab.page.goto(f"{await serve(scripted.application())}?room=kitchen")
+    press = tab.page.keyboard.press
+    await tab_to(tab, "own-name")
+    await tab.page.keyboard.type("Anna")
+    await tab_to(tab, "start")
+    await press("Enter")
+    await tab.until("antiphon.connection.value === 'live'", within_s=15)
+    await scripted.send(events.SessionCreated(session={}), state(*crowd()))
+    await expect(tab.page.get_by_test_id("member")).to_have_count(5)
+    await tab_to(tab, "volume")
+    await press("ArrowRight")
+    told = await scripted.next()
+    assert (told["type"], told["person_id"], told["volume"]) == ("antiphon.room.volume", "person_1", 1.1)
+    await tab_to(tab, "invite")
+    await tab_to(tab, "textbox")
+    await tab.page.keyboard.type("Hello")
+    await press("Enter")
+    assert await scripted.next() == {"type": "antiphon.room.say", "text": "Hello"}
+    await tab_to(tab, "hold")
+    await tab.page.keyboard.down("Enter")
+    assert await scripted.next() == {"type": "antiphon.room.address", "on": True}
+    await tab.page.keyboard.up("Enter")
+    assert await scripted.next() == {"type": "antiphon.room.address", "on": False}
+    await tab_to(tab, "hangup")
+    await press("Enter")
+    await asyncio.wait_for(scripted.hung_up.wait(), 10)
+    await expect(tab.page.get_by_test_id("own-name")).to_be_visible()
     assert tab.unexpected() == []

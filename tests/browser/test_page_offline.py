@@ -25,12 +25,15 @@ HTTP_ERROR = r"Failed to load resource: the server responded with a status of \d
 
 
 def server(
-    status: int = 500, message: str = "The server failed at this request.", waiting: list[str] | None = None
+    status: int = 500,
+    message: str = "The server failed at this request.",
+    waiting: list[str] | None = None,
+    code: str | None = None,
 ) -> web.Application:
     """The page, and a server that refuses every call."""
 
     async def refuse(_: web.Request) -> web.Response:
-        body = {"error": {"message": message, "type": "server_error", "param": None, "code": None}}
+        body = {"error": {"message": message, "type": "server_error", "param": None, "code": code}}
         return web.json_response(body, status=status)
 
     async def readyz(_: web.Request) -> web.Response:

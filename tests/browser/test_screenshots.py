@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 from playwright.async_api import Route, expect
 
 from agent.audio import WIRE_RATE, write_wav
+from agent.realtime.events import SessionCreated
 from tests.browser.conftest import BrowserPage, OpenPage
 from tests.browser.test_page_offline import problem
 from tests.browser.test_page_scripted import ScriptedServer, barge_in, scripted
+from tests.browser.test_room_page import crowd, state, talk
 
 __all__ = ["scripted"]  # a fixture
 
@@ -50,7 +52,9 @@ PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch":
 Grey = NDArray[np.float64]
 
 
-async def opened(serve: Serve, browser_page: OpenPage, app: web.Application, path: Path, **context: Any) -> BrowserPage:
+async def opened(
+    serve: Serve, browser_page: OpenPage, app: web.Application, path: Path, at: str = "", **context: Any
+) -> BrowserPage:
     """The page at an address that is always the same, before a microphone that hears nothing."""
     wav = path / "silence.wav"
     await asyncio.to_thread(write_wav, wav, np.zeros(60 * WIRE_RATE, np.int16), WIRE_RATE)
@@ -61,7 +65,7 @@ async def opened(serve: Serve, browser_page: OpenPage, app: web.Application, pat
         await route.fulfill(response=await route.fetch(url=route.request.url.replace(ADDRESS, real)))
 
     await tab.page.route(f"http://{ADDRESS}/**", pass_on)
-    await tab.page.goto(f"http://{ADDRESS}/")
+    await tab.page.goto(f"http://{ADDRESS}/{at}")
     await expect(tab.page.get_by_test_id("start")).to_be_enabled()
     return tab
 
@@ -73,6 +77,16 @@ async def in_the_middle_of_a_call(tab: BrowserPage, scripted: ScriptedServer) ->
     await scripted.send(*barge_in())
     await expect(tab.page.get_by_test_id("user-transcript")).to_have_count(2)
     await expect(tab.page.get_by_test_id("unheard")).to_be_visible()
+
+
+async def in_a_room(tab: BrowserPage, scripted: ScriptedServer) -> None:
+    """Five people, as Anna sees them: one speaks, one is muted, one is away."""
+    await tab.page.get_by_test_id("own-name").fill("Anna")
+    await tab.page.get_by_test_id("start").click()
+    await tab.until("antiphon.connection.value === 'live'", within_s=15)
+    await tab.page.evaluate(LEVELS)
+    await scripted.send(SessionCreated(session={}), state(*crowd()), *talk())
+    await expect(tab.page.get_by_test_id("user-transcript")).to_have_count(3)
 
 
 async def photographed(tab: BrowserPage, name: str) -> None:
@@ -161,6 +175,19 @@ async def test_refusal(scripted: ScriptedServer, serve: Serve, browser_page: Ope
     await tab.page.get_by_test_id("start").click()
     await problem(tab, "denied")
     await photographed(tab, "refusal")
+
+
+async def test_room(scripted: ScriptedServer, serve: Serve, browser_page: OpenPage, tmp_path: Path) -> None:
+    tab = await opened(serve, browser_page, scripted.application(), tmp_path, "?room=kitchen", **LAPTOP)
+    await in_a_room(tab, scripted)
+    await photographed(tab, "room")
+
+
+async def test_room_mobile(scripted: ScriptedServer, serve: Serve, browser_page: OpenPage, tmp_path: Path) -> None:
+    app = scripted.application()
+    tab = await opened(serve, browser_page, app, tmp_path, "?room=kitchen", **PHONE, color_scheme="dark")
+    await in_a_room(tab, scripted)
+    await photographed(tab, "room_mobile")
 
 
 def test_another_page_is_not_taken_for_the_pictures() -> None:

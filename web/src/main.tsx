@@ -2,6 +2,7 @@
 
 import { render } from "preact";
 import { VoiceClient } from "./core/client";
+import { entrance } from "./core/entrance";
 import "./style.css";
 import { App } from "./ui/App";
 import { follow } from "./ui/looks";
@@ -12,9 +13,10 @@ declare global {
   }
 }
 
-const client = new VoiceClient(document.baseURI);
+const way = entrance(location, sessionStorage.getItem("antiphon.token"));
+const client = new VoiceClient(document.baseURI, way);
 window.antiphon = client;
-client.server.token = token();
+hideToken();
 // A page that is loaded anew goes on with its call. A closed one does not come back, and the server hangs up.
 addEventListener("pagehide", () => {
   if (client.server.token) sessionStorage.setItem("antiphon.token", client.server.token); // one that was typed, too
@@ -24,13 +26,13 @@ void client.resume();
 follow(document.documentElement);
 
 /** An invitation's token comes behind the #, where no server and no log sees it, and is taken out of the address. */
-function token(): string | null {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem("antiphon.token", given); // it outlives a reload, and not the tab
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-  return sessionStorage.getItem("antiphon.token");
+function hideToken(): void {
+  const behind = new URLSearchParams(location.hash.slice(1));
+  if (!behind.get("token")) return;
+  sessionStorage.setItem("antiphon.token", way.token ?? ""); // it outlives a reload, and not the tab
+  behind.delete("token");
+  const rest = behind.toString();
+  history.replaceState(null, "", location.pathname + location.search + (rest && `#${rest}`));
 }
 
 const root = document.getElementById("app");

@@ -78,6 +78,8 @@ describe("problems", () => {
       full: { kind: "full", message: "" },
       loading: { kind: "loading", waiting: ["asr"] },
       unauthorised: { kind: "unauthorised", message: "" },
+      "room-full": { kind: "room-full", message: "" },
+      "wrong-room": { kind: "wrong-room", message: "" },
       forbidden: { kind: "forbidden", message: "" },
       refused: { kind: "refused", status: 415, message: "" },
       "no-path": { kind: "no-path" },

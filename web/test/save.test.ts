@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { type CallState, EMPTY, type Line } from "../src/core/conversation";
+import type { RoomState } from "../src/core/people";
 import { fileName, transcript } from "../src/core/save";
 
 const BEGAN = new Date(2026, 10, 21, 14, 5).getTime();
-const names = { you: "You", agent: "Agent", unheard: "not heard:" };
+const names = { you: "You", agent: "Agent", somebody: "Somebody", unheard: "not heard:" };
 const line = (fields: Partial<Line>): Line => {
   const text = fields.text ?? "";
   return {
@@ -69,6 +70,21 @@ describe("transcript", () => {
     expect(transcript(at_once, "vtt", names)).toContain("00:00:00.000 --> 00:00:01.000\n<v You>A");
   });
 
+  it("as SubRip has numbers, and names before the words", () => {
+    expect(transcript(state, "srt", names)).toBe(
+      [
+        "1",
+        "00:00:00,000 --> 00:00:02,000",
+        "You: Is 3 < 4 & 4 > 3?",
+        "",
+        "2",
+        "00:00:02,700 --> 01:01:01,500",
+        "Agent: Yes, it is.",
+        "",
+      ].join("\n"),
+    );
+  });
+
   it("as data has everything", () => {
     const [, answer] = JSON.parse(transcript(state, "json", names));
     expect(answer).toEqual({
@@ -85,7 +101,74 @@ describe("transcript", () => {
 
   it("of an empty call is an empty file", () => {
     expect(transcript(EMPTY, "txt", names)).toBe("");
+    expect(transcript(EMPTY, "srt", names)).toBe("");
     expect(transcript(EMPTY, "json", names)).toBe("[]\n");
+  });
+});
+
+describe("the transcript of a room", () => {
+  const person = (id: string, name: string) => ({
+    id,
+    name,
+    muted: false,
+    speaking: false,
+    here: true,
+    colour: 0,
+    gone: false,
+  });
+  const room: RoomState = {
+    name: "kitchen",
+    policy: "addressed",
+    agent: "Jarvis",
+    you: "person_a",
+    capacity: 10,
+    recording: false,
+    people: [person("person_a", "Anna"), person("person_b", "<b>Ben & Co")],
+    turns: new Map([
+      ["u1", "person_a"],
+      ["u2", "person_b"],
+    ]),
+    news: null,
+  };
+  const shared: CallState = {
+    ...EMPTY,
+    room,
+    lines: [
+      line({ id: "u1", text: "Jarvis, is it late?" }),
+      line({ id: "u2", text: "I\nthink so.", from_ms: BEGAN + 1_500, to_ms: BEGAN + 3_000 }),
+      line({ id: "u3", text: "Hm.", from_ms: BEGAN + 4_000, to_ms: BEGAN + 4_200 }),
+      line({ id: "a1", kind: "agent", text: "It is.", from_ms: BEGAN + 65_000, to_ms: BEGAN + 66_500 }),
+    ],
+  };
+
+  it("as text has names and the time of day", () => {
+    expect(transcript(shared, "txt", names)).toBe(
+      [
+        "[14:05:00] Anna: Jarvis, is it late?\n",
+        "[14:05:01] <b>Ben & Co: I\nthink so.\n",
+        "[14:05:04] Somebody: Hm.\n",
+        "[14:06:05] Jarvis: It is.\n",
+      ].join("\n"),
+    );
+  });
+
+  it("as subtitles has names, with nothing in them that means something there", () => {
+    const vtt = transcript(shared, "vtt", names);
+    expect(vtt).toContain("<v Anna>Jarvis, is it late?");
+    expect(vtt).toContain("<v &lt;b&gt;Ben &amp; Co>I think so.");
+    expect(transcript(shared, "srt", names)).toContain(
+      "2\n00:00:01,500 --> 00:00:03,000\n<b>Ben & Co: I think so.\n\n3\n",
+    );
+  });
+
+  it("as data has names and people", () => {
+    const entries = JSON.parse(transcript(shared, "json", names));
+    expect(entries.map((entry: { name: string; person: string }) => [entry.name, entry.person])).toEqual([
+      ["Anna", "person_a"],
+      ["<b>Ben & Co", "person_b"],
+      ["Somebody", null],
+      ["Jarvis", null],
+    ]);
   });
 });
 

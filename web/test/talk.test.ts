@@ -7,13 +7,13 @@ import { UnheardSpeech } from "../src/core/unheard";
 describe("Holding", () => {
   const automatic: SessionConfig = { type: "server_vad" };
   let sent: string[];
-  let line: { heard: boolean | null; usual: SessionConfig | null };
+  let line: { heard: boolean | null; usual: SessionConfig | null; shared: boolean };
   let holding: Holding;
 
   beforeEach(() => {
     vi.useFakeTimers();
     sent = [];
-    line = { heard: true, usual: automatic };
+    line = { heard: true, usual: automatic, shared: false };
     const call: Line = {
       send: (event) => {
         sent.push(
@@ -27,6 +27,7 @@ describe("Holding", () => {
       gate: () => sent.push(holding.open ? "open" : "shut"),
       heard: () => line.heard,
       usually: () => line.usual,
+      address: (on) => line.shared && sent.push(on ? "to the agent" : "to all") > 0,
     };
     holding = new Holding(call);
   });
@@ -67,6 +68,25 @@ describe("Holding", () => {
     holding.begin();
     vi.advanceTimersByTime(10 * TAIL_MS);
     expect(sent).toEqual(["turns by hand", "yield", "open", "open"]);
+  });
+
+  it("in a room is for the agent while it is held, and takes nobody's turn", () => {
+    line.shared = true;
+    holding.begin();
+    holding.end();
+    vi.advanceTimersByTime(TAIL_MS);
+    holding.closed();
+    expect(sent).toEqual(["to the agent", "open", "shut", "to all"]);
+  });
+
+  it("is closed by what the server says", () => {
+    holding.begin();
+    holding.end();
+    vi.advanceTimersByTime(TAIL_MS);
+    holding.told({ event_id: "e", type: "antiphon.phase", phase: "hearing" });
+    expect(sent.at(-1)).toBe("response.create");
+    holding.told({ event_id: "e", type: "antiphon.phase", phase: "idle" });
+    expect(sent.at(-1)).toBe("turns by ear");
   });
 
   it("forgets a key that is held when the call ends", () => {

@@ -21,6 +21,10 @@ export type ClientEvent =
   | { readonly type: "input_audio_buffer.commit" }
   | { readonly type: "input_audio_buffer.clear" }
   | { readonly type: "session.update"; readonly session: SessionConfig }
+  | { readonly type: "antiphon.room.mute"; readonly muted: boolean }
+  | { readonly type: "antiphon.room.address"; readonly on: boolean }
+  | { readonly type: "antiphon.room.say"; readonly text: string }
+  | { readonly type: "antiphon.room.volume"; readonly person_id: string; readonly volume: number }
   | {
       readonly type: "conversation.item.create";
       readonly item: {

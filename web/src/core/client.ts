@@ -5,9 +5,11 @@ import { Awake } from "./awake";
 import { Call, type CallListener, type ClientEvent } from "./call";
 import { answering, type CallState, type Connection, EMPTY, heard } from "./conversation";
 import type { Microphone } from "./devices";
+import { ALONE, type Entrance } from "./entrance";
 import { Levels } from "./levels";
-import { CallError, diagnose, type Problem } from "./problems";
+import { CallError, diagnose, type Problem, whileLoading } from "./problems";
 import { comeBack, leave } from "./reload";
+import { Room } from "./room";
 import { Server } from "./server";
 import { Speaker } from "./speaker";
 import { begun, dismissed, over, reduce } from "./state";
@@ -21,18 +23,16 @@ import { Wishes } from "./wishes";
 const RECONNECT_MS = 30_000;
 const AGAIN_MS = 1_000;
 
-/** After these a turn that was held is over. */
-const CLOSING: ReadonlySet<string> = new Set(["input_audio_buffer.committed", "response.created"]);
-
 /** One person's end of a call. */
 export class VoiceClient {
-  readonly connection: ReadonlySignal<Connection>;
+  readonly #connection = signal<Connection>("idle");
+  readonly #problem = signal<Problem | null>(null);
+  readonly #state = signal<CallState>(EMPTY);
+  readonly connection: ReadonlySignal<Connection> = this.#connection;
   /** Why there is no call, though there should be one. */
-  readonly problem: ReadonlySignal<Problem | null>;
+  readonly problem: ReadonlySignal<Problem | null> = this.#problem;
   /** What was said, whose turn it is, how long it took. Stays after a call until the next. */
-  readonly state: ReadonlySignal<CallState>;
-  /** Once a second during a call. */
-  readonly stats: ReadonlySignal<CallStats | null>;
+  readonly state: ReadonlySignal<CallState> = this.#state;
   readonly levels = new Levels();
   readonly speaker = new Speaker();
   readonly microphone: Microphone;
@@ -41,11 +41,11 @@ export class VoiceClient {
   /** What is wanted of the agent. */
   readonly wishes: Wishes;
   readonly server: Server;
+  /** Others, and what is between them and this one. */
+  readonly room: Room;
   readonly looks = new Looks();
-
-  readonly #connection = signal<Connection>("idle");
-  readonly #problem = signal<Problem | null>(null);
-  readonly #state = signal<CallState>(EMPTY);
+  /** Once a second during a call. */
+  readonly stats: ReadonlySignal<CallStats | null> = this.looks.stats;
   readonly #awake = new Awake();
   readonly #uplink: Uplink;
   #call: Call | null = null;
@@ -53,13 +53,14 @@ export class VoiceClient {
   #attempt = 0;
   #trying = false;
 
-  /** `base` is where the server's routes begin: the page's own address. */
-  constructor(base: string | URL) {
+  /** `base` is where the server's routes begin: the page's own address. `way` says which room to join. */
+  constructor(base: string | URL, way: Entrance = ALONE) {
     this.server = new Server(base);
-    this.connection = this.#connection;
-    this.problem = this.#problem;
-    this.state = this.#state;
-    this.stats = this.looks.stats;
+    this.server.token = way.token;
+    this.room = new Room(way, this.server, {
+      send: (event) => this.send(event),
+      state: () => this.#state.value.room,
+    });
     this.#uplink = new Uplink(this.levels, this.speaker, {
       failed: (problem) => this.#end(problem),
       // Whoever shared a tab has not said that the room may be heard.
@@ -76,6 +77,9 @@ export class VoiceClient {
         if (this.answering) this.interrupt();
       },
       heard: () => heard(this.#state.value),
+      address: (on) => this.room.address(on),
+      shared: () => this.room.on,
+      muted: (muted) => this.room.mute(muted),
     });
   }
 
@@ -95,6 +99,7 @@ export class VoiceClient {
     batch(() => {
       this.#problem.value = null;
       this.#state.value = begun();
+      this.room.enter();
       this.talk.mute(false);
       this.#connection.value = "asking";
     });
@@ -115,16 +120,17 @@ export class VoiceClient {
   /** The page goes away, perhaps to be loaded again: lets go of the call without hanging up. */
   suspend(): void {
     const location = this.#call?.suspend();
-    if (location) leave(location, this.#state.value.usual);
+    if (location) leave(location.href, this.room.name, this.muted.value, this.#state.value);
     this.#call = null;
     this.#end(null);
   }
 
   /** Goes on with the call that this tab had before it was loaded anew, if there was one just now. */
   async resume(): Promise<void> {
-    const left = comeBack(RECONNECT_MS);
+    const left = comeBack(RECONNECT_MS, this.room.name);
     if (!left) return;
-    this.#state.value = begun(left.usual);
+    this.#state.value = begun(left);
+    this.talk.mute(left.muted);
     await this.#goOn(new URL(left.location));
   }
 
@@ -134,13 +140,9 @@ export class VoiceClient {
     this.send({ type: "output_audio_buffer.clear" });
   }
 
-  /** Says `text` in writing and asks for an answer. False when there is no call. */
+  /** Says `text` in writing: to the agent, or to everybody in the room. False when there is no call. */
   say(text: string): boolean {
-    const words = text.trim();
-    if (!words) return false;
-    const content = [{ type: "input_text", text: words }] as const;
-    const item = { type: "message", role: "user", content } as const;
-    return this.send({ type: "conversation.item.create", item }) && this.send({ type: "response.create" });
+    return this.room.say(text);
   }
 
   /** Sends any event of the protocol. False when there is no call. */
@@ -188,12 +190,7 @@ export class VoiceClient {
     if (this.#connection.value !== "idle") return;
     const waiting = await this.server.waiting().catch(() => null);
     if (waiting === null || this.#connection.value !== "idle") return;
-    const problem = this.#problem.value;
-    if (waiting.length > 0 && (problem === null || problem.kind === "loading")) {
-      this.#problem.value = { kind: "loading", waiting };
-    } else if (waiting.length === 0 && problem?.kind === "loading") {
-      this.#problem.value = null;
-    }
+    this.#problem.value = whileLoading(this.#problem.value, waiting);
   }
 
   /** Offers anew at the call's address until it goes on, or is over. */
@@ -267,13 +264,15 @@ export class VoiceClient {
   #told(event: ServerEvent, fresh: boolean): void {
     const now = { at_ms: Date.now(), network_ms: network_ms(this.stats.value) };
     this.#state.value = reduce(this.#state.value, event, now);
-    if (event.type === "session.created") {
+    this.room.told(event);
+    this.talk.holding.told(event);
+    if (event.type !== "session.created") return;
+    if (!this.room.on) {
+      // In a room the agent is everybody's: nobody brings settings along.
       if (fresh) this.wishes.tell();
       else this.wishes.remind(event.session);
-      this.talk.gate();
-    } else if (CLOSING.has(event.type) || (event.type === "antiphon.phase" && event.phase === "idle")) {
-      this.talk.holding.closed();
     }
+    this.talk.gate();
   }
 
   #rest(): void {

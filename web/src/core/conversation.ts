@@ -1,5 +1,6 @@
 // What is known of a conversation: its lines, its turns, whose turn it is. Changed by `state.ts` alone.
 
+import type { RoomState } from "./people";
 import type { SessionConfig } from "./settings";
 import type { ErrorBody, PhaseName, TimelineEvent } from "./wire";
 
@@ -69,6 +70,8 @@ export interface CallState {
   readonly session: SessionConfig | null;
   /** The session as it was before anybody changed it: what "as the server has it" means. */
   readonly usual: SessionConfig | null;
+  /** Who else is there; null in a call of one's own. */
+  readonly room: RoomState | null;
 }
 
 export const EMPTY: CallState = {
@@ -79,6 +82,7 @@ export const EMPTY: CallState = {
   refusal: null,
   session: null,
   usual: null,
+  room: null,
 };
 
 /** The agent is making or speaking an answer. */

@@ -3,9 +3,13 @@
 import { type ReadonlySignal, signal } from "@preact/signals-core";
 import type { ClientEvent } from "./call";
 import { type SessionConfig, turns } from "./settings";
+import type { ServerEvent } from "./wire";
 
 /** After letting go: the last word is still on its way, and events are quicker than sound. */
 export const TAIL_MS = 250;
+
+/** After these a turn that was held is over. */
+const CLOSING: ReadonlySet<string> = new Set(["input_audio_buffer.committed", "response.created"]);
 
 /** What push to talk needs of a call. */
 export interface Line {
@@ -18,6 +22,8 @@ export interface Line {
   heard(): boolean | null;
   /** What ends turns when nothing is held; null where holding is the only way. */
   usually(): SessionConfig | null;
+  /** In a room: what is held is for the agent, and turns are nobody's to change. False in a call of one's own. */
+  address(on: boolean): boolean;
 }
 
 /** One key that is held, or is not. */
@@ -41,7 +47,7 @@ export class Holding {
     if (this.#tail !== undefined) {
       clearTimeout(this.#tail); // let go for a moment only: the turn goes on
       this.#tail = undefined;
-    } else {
+    } else if (!this.#line.address(true)) {
       this.#restore = this.#line.usually() !== null;
       if (this.#restore) this.#tell(null);
       this.#line.yield();
@@ -60,6 +66,12 @@ export class Holding {
   /** The microphone stays open until the last word has left. */
   get open(): boolean {
     return this.#open.value;
+  }
+
+  /** What the server says may close the turn. */
+  told(event: ServerEvent): void {
+    const idle = event.type === "antiphon.phase" && event.phase === "idle";
+    if (idle || CLOSING.has(event.type)) this.closed();
   }
 
   /** The turn that was ended is closed: from now on turns end as they did before. */
@@ -85,6 +97,7 @@ export class Holding {
     this.#tail = undefined;
     this.#open.value = false;
     this.#line.gate();
+    if (this.#line.address(false)) return;
     if (this.#line.heard() === false) {
       // Nobody spoke: an answer to nothing would only puzzle.
       this.#line.send({ type: "input_audio_buffer.clear" });

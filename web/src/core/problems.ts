@@ -27,6 +27,10 @@ export type Problem =
   | { readonly kind: "loading"; readonly waiting: readonly string[] }
   /** 401: the server wants a token. */
   | { readonly kind: "unauthorised"; readonly message: string }
+  /** 403: everybody who has a place in the room is there already. */
+  | { readonly kind: "room-full"; readonly message: string }
+  /** 403: the token is for another room. */
+  | { readonly kind: "wrong-room"; readonly message: string }
   /** 403: the page came from an address whose pages may not call. */
   | { readonly kind: "forbidden"; readonly message: string }
   /** Any other HTTP status, with the server's own words. */
@@ -49,6 +53,12 @@ export class CallError extends Error {
     this.name = "CallError";
     this.problem = problem;
   }
+}
+
+/** What is shown once a server has said what it waits for: a problem of another kind stays. */
+export function whileLoading(problem: Problem | null, waiting: readonly string[]): Problem | null {
+  if (problem !== null && problem.kind !== "loading") return problem;
+  return waiting.length > 0 ? { kind: "loading", waiting } : null;
 }
 
 /** The problem behind whatever was thrown. */

@@ -1,26 +1,41 @@
 // A page that is loaded anew goes on with its call: the tab keeps the call's address meanwhile.
 
-import type { SessionConfig } from "./settings";
+import type { CallState } from "./conversation";
+import type { RoomState } from "./people";
 
 const KEY = "antiphon.call";
 
+/** What the server will not say again. */
+type Known = Pick<CallState, "usual" | "room">;
+
 /** A call that was let go of without hanging up. */
-interface Left {
+export interface Left extends Known {
   readonly location: string;
-  /** The session as the server had it before anybody changed it. */
-  readonly usual: SessionConfig | null;
+  /** "" for a call of one's own. */
+  readonly place: string;
+  readonly muted: boolean;
 }
 
-/** Keeps the call's address for the page that comes next in this tab. */
-export function leave(location: URL, usual: SessionConfig | null): void {
-  sessionStorage.setItem(KEY, JSON.stringify({ location, usual, at: Date.now() }));
+/** As it is kept: a Map is nothing to JSON. */
+type Kept = Omit<Left, "room"> & {
+  readonly room: (Omit<RoomState, "turns"> & { readonly turns: readonly [string, string][] }) | null;
+  readonly at: number;
+};
+
+/** Keeps a call for the page that comes next in this tab. */
+export function leave(location: string, place: string, muted: boolean, state: Known): void {
+  const { usual, room } = state;
+  const known = room && { ...room, turns: [...room.turns] };
+  const kept: Kept = { location, place, muted, usual, room: known, at: Date.now() };
+  sessionStorage.setItem(KEY, JSON.stringify(kept));
 }
 
-/** The call that this tab has left, if that was not longer ago than this. To be asked once. */
-export function comeBack(within_ms: number): Left | null {
-  const kept = sessionStorage.getItem(KEY);
+/** The call that this tab has left, if it was in this room and not longer ago than this. To be asked once. */
+export function comeBack(within_ms: number, place: string): Left | null {
+  const found = sessionStorage.getItem(KEY);
   sessionStorage.removeItem(KEY);
-  if (!kept) return null;
-  const { at, ...left } = JSON.parse(kept) as Left & { at: number };
-  return Date.now() - at < within_ms ? left : null;
+  if (!found) return null;
+  const { at, room, ...left } = JSON.parse(found) as Kept;
+  if (left.place !== place || Date.now() - at > within_ms) return null;
+  return { ...left, room: room && { ...room, turns: new Map(room.turns) } };
 }

@@ -23,6 +23,11 @@ export function report(client: VoiceClient, at: Date = new Date()): string {
     refusal: state.value.refusal,
     extended: state.value.extended,
     lines: state.value.lines.length,
+    room: state.value.room && {
+      policy: state.value.room.policy,
+      people: state.value.room.people.length,
+      capacity: state.value.room.capacity,
+    },
     microphone: {
       origin: microphone.origin.value,
       open: microphone.stream.value !== null,

@@ -1,14 +1,17 @@
 // The transcript as a file: to read, to lay under a recording, or to work with.
 
 import type { CallState, Line } from "./conversation";
+import { author } from "./people";
 import { mouthToEar } from "./stages";
 
-export type Format = "txt" | "vtt" | "json";
+export type Format = "txt" | "vtt" | "srt" | "json";
 
-/** How each side is called, and what stands before words that were not heard. */
+/** How each side is called where it has no name of its own, and what stands before words that were not heard. */
 export interface Names {
   readonly you: string;
   readonly agent: string;
+  /** In a room: of whom nothing is known but that they spoke. */
+  readonly somebody: string;
   readonly unheard: string;
 }
 
@@ -18,20 +21,25 @@ const SHORTEST_MS = 1_000;
 export const MEDIA_TYPES: Record<Format, string> = {
   txt: "text/plain;charset=utf-8",
   vtt: "text/vtt;charset=utf-8",
+  srt: "application/x-subrip;charset=utf-8",
   json: "application/json",
 };
 
 /** The words of a call, the text of a file of this format. */
 export function transcript(state: CallState, format: Format, names: Names): string {
   const lines = state.lines.filter((line) => spoken(line));
+  const who = (line: Line): string => speaker(line, state, names);
+  const cues = (): readonly Cue[] => timed(lines, who);
   switch (format) {
     case "txt":
-      return lines.map((line) => `${who(line, names)}: ${words(line, names)}\n`).join("\n");
+      return lines.map((line) => `${moment(line, state)}${who(line)}: ${words(line, names)}\n`).join("\n");
     case "vtt":
-      return `WEBVTT\n\n${lines.map((line, at) => cue(line, lines[at + 1], first(lines), names)).join("\n")}`;
+      return `WEBVTT\n\n${cues().map(vtt).join("\n")}`;
+    case "srt":
+      return cues().map(srt).join("\n");
     case "json":
       return `${JSON.stringify(
-        lines.map((line) => entry(line, state)),
+        lines.map((line) => entry(line, state, who(line))),
         null,
         2,
       )}\n`;
@@ -41,9 +49,8 @@ export function transcript(state: CallState, format: Format, names: Names): stri
 /** Named after the moment at which the call's first word was said: `antiphon-2026-11-21-1405.txt`. */
 export function fileName(state: CallState, format: Format): string {
   const at = new Date(first(state.lines) ?? Date.now());
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
-  return `antiphon-${day}-${two(at.getHours())}${two(at.getMinutes())}.${format}`;
+  const day = [at.getFullYear(), digits(at.getMonth() + 1), digits(at.getDate())].join("-");
+  return `antiphon-${day}-${digits(at.getHours())}${digits(at.getMinutes())}.${format}`;
 }
 
 function spoken(line: Line): boolean {
@@ -54,8 +61,17 @@ function first(lines: readonly Line[]): number {
   return lines.find((line) => line.from_ms !== null)?.from_ms ?? 0;
 }
 
-function who(line: Line, names: Names): string {
-  return line.kind === "user" ? names.you : names.agent;
+/** In a room everybody by name, also whoever saves it: the file is for others, too. */
+function speaker(line: Line, { room }: CallState, names: Names): string {
+  if (line.kind !== "user") return room?.agent || names.agent;
+  return room ? author(room, line.id)?.name || names.somebody : names.you;
+}
+
+/** In a room: the time of day. */
+function moment(line: Line, { room }: CallState): string {
+  if (!room || line.from_ms === null) return "";
+  const at = new Date(line.from_ms);
+  return `[${[at.getHours(), at.getMinutes(), at.getSeconds()].map((each) => digits(each)).join(":")}] `;
 }
 
 function heard(line: Line): string {
@@ -67,31 +83,59 @@ function words(line: Line, names: Names): string {
   return rest ? `${heard(line)} [${names.unheard} ${rest}]` : heard(line);
 }
 
-function cue(line: Line, next: Line | undefined, origin_ms: number, names: Names): string {
-  const from_ms = (line.from_ms ?? origin_ms) - origin_ms;
-  const until_ms = next?.from_ms
-    ? Math.max(from_ms + SHORTEST_MS, next.from_ms - origin_ms)
-    : Number.POSITIVE_INFINITY;
-  const to_ms = Math.min(until_ms, Math.max(from_ms + SHORTEST_MS, (line.to_ms ?? origin_ms) - origin_ms));
-  // Three characters mean something in a cue; an empty line would end it.
-  const text = heard(line)
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll(/\s*\n\s*/g, " ");
-  return `${clock(from_ms)} --> ${clock(to_ms)}\n<v ${who(line, names)}>${text}\n`;
+/** One subtitle. */
+interface Cue {
+  /** ms since the first word */
+  readonly from_ms: number;
+  readonly to_ms: number;
+  readonly who: string;
+  /** on one line */
+  readonly text: string;
 }
 
-function clock(ms: number): string {
-  const two = (value: number): string => String(Math.floor(value)).padStart(2, "0");
-  const rest = String(Math.round(ms) % 1000).padStart(3, "0");
-  return `${two(ms / 3_600_000)}:${two((ms / 60_000) % 60)}:${two((ms / 1000) % 60)}.${rest}`;
+/** Each line from its first word to its last, not longer than until the next, and long enough to be read. */
+function timed(lines: readonly Line[], who: (line: Line) => string): readonly Cue[] {
+  const origin_ms = first(lines);
+  return lines.map((line, place) => {
+    const next = lines[place + 1];
+    const from_ms = (line.from_ms ?? origin_ms) - origin_ms;
+    const shortest_ms = from_ms + SHORTEST_MS;
+    const until_ms = next?.from_ms
+      ? Math.max(shortest_ms, next.from_ms - origin_ms)
+      : Number.POSITIVE_INFINITY;
+    const to_ms = Math.min(until_ms, Math.max(shortest_ms, (line.to_ms ?? origin_ms) - origin_ms));
+    // An empty line would end the subtitle.
+    return { from_ms, to_ms, who: who(line), text: heard(line).replaceAll(/\s*\n\s*/g, " ") };
+  });
 }
 
-function entry(line: Line, state: CallState): Record<string, unknown> {
+function vtt({ from_ms, to_ms, who, text }: Cue): string {
+  return `${clock(from_ms, ".")} --> ${clock(to_ms, ".")}\n<v ${escaped(who)}>${escaped(text)}\n`;
+}
+
+function srt({ from_ms, to_ms, who, text }: Cue, place: number): string {
+  return `${place + 1}\n${clock(from_ms, ",")} --> ${clock(to_ms, ",")}\n${who}: ${text}\n`;
+}
+
+/** Three characters mean something in WebVTT. */
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+function clock(ms: number, point: string): string {
+  const parts = [ms / 3_600_000, (ms / 60_000) % 60, (ms / 1000) % 60].map((each) => digits(each));
+  return `${parts.join(":")}${point}${digits(Math.round(ms) % 1000, 3)}`;
+}
+
+function digits(value: number, count = 2): string {
+  return String(Math.floor(value)).padStart(count, "0");
+}
+
+function entry(line: Line, state: CallState, name: string): Record<string, unknown> {
   const timeline = state.timelines.find((each) => each.response_id === line.responseId);
   return {
     who: line.kind,
+    ...(state.room && { name, person: author(state.room, line.id)?.id ?? null }),
     text: line.text,
     heard: heard(line),
     cut: line.cut,

@@ -5,6 +5,8 @@ import { CallError, type Problem } from "./problems";
 
 /** A server that accepts a connection but never answers is as good as none. */
 const ANSWER_WITHIN_MS = 20_000;
+/** So long an invitation is asked for. */
+const INVITED_MIN = 60;
 
 /** What the server said to an offer. */
 export interface Answer {
@@ -15,16 +17,40 @@ export interface Answer {
   readonly tag: string | null;
 }
 
+/** Where a call goes that is not one of one's own. */
+export interface Place {
+  readonly room: string;
+  /** "" lets the server choose one. */
+  readonly name: string;
+}
+
+/** What a server gave to whoever wants to invite others. */
+export interface Pass {
+  /** Null where a server wants none, or gives none. */
+  readonly token: string | null;
+  /** ms since 1970; null without a token. */
+  readonly expires_ms: number | null;
+  /** The server hands out none to whoever asked. */
+  readonly refused: boolean;
+}
+
 /** The routes of one server, found from where the page itself came from. */
 export class Server {
   /** Sent as a bearer token where the server wants one. */
   token: string | null = null;
+  /** The room that a call joins, and under which name; null for a call of one's own. */
+  place: Place | null = null;
   readonly #base: URL;
   /** Which ways to the server /readyz has named; null before it was asked. */
   #ways: RTCIceTransportPolicy | "none" | null = null;
 
   constructor(base: string | URL) {
     this.#base = new URL(base);
+  }
+
+  /** Where the routes begin, which is where the page is. */
+  get base(): URL {
+    return this.#base;
   }
 
   /** `https://host:port` as people write it. */
@@ -42,9 +68,10 @@ export class Server {
     return { iceServers: iceServers(response.headers.get("Link")), iceTransportPolicy: this.#ways };
   }
 
-  /** Sends an SDP offer. Throws CallError: unreachable, full, loading, unauthorised, forbidden, refused. */
+  /** Sends an SDP offer. Throws CallError: unreachable, full, loading, unauthorised, forbidden, room-full, refused, … */
   async offer(sdp: string): Promise<Answer> {
-    return this.#answer(new URL("v1/realtime/calls?extensions=antiphon", this.#base), sdp);
+    const query = new URLSearchParams({ extensions: "antiphon", ...this.place });
+    return this.#answer(new URL(`v1/realtime/calls?${query}`, this.#base), sdp);
   }
 
   /** Goes on with a call over a new connection: after a reload, or from another network. Throws CallError. */
@@ -91,6 +118,23 @@ export class Server {
     }
   }
 
+  /** Asks for a token with which others come into a room. Never throws: where nobody needs one, the address will do. */
+  async invite(room: string): Promise<Pass> {
+    const url = new URL(`v1/rooms/${encodeURIComponent(room)}/invitations`, this.#base);
+    const headers = { "Content-Type": "application/json", ...this.#authorization() };
+    const body = JSON.stringify({ minutes: INVITED_MIN });
+    const response = await this.#fetch(url, { method: "POST", headers, body }).catch(() => null);
+    const pass: unknown = response?.ok ? await response.json().catch(() => null) : null;
+    const refused = response !== null && !response.ok && response.status !== 404; // 404: a server without invitations
+    if (!isRecord(pass) || typeof pass.token !== "string") return { token: null, expires_ms: null, refused };
+    const expires_s = pass.expires_at;
+    return {
+      token: pass.token,
+      expires_ms: typeof expires_s === "number" ? 1000 * expires_s : null,
+      refused,
+    };
+  }
+
   /** What the server still waits for, in words; empty when it is ready, or does not say. */
   async waiting(): Promise<readonly string[]> {
     const response = await this.#fetch(new URL("readyz", this.#base), { cache: "no-store" });
@@ -134,6 +178,8 @@ export class Server {
       case 401:
         return { kind: "unauthorised", message };
       case 403:
+        if (error.code === "room_full") return { kind: "room-full", message };
+        if (error.code === "wrong_room") return { kind: "wrong-room", message };
         return { kind: "forbidden", message };
       case 503: {
         const waiting = await this.waiting();

@@ -2,7 +2,8 @@
 // No DOM, no clock, no I/O: (CallState, ServerEvent, Now) → CallState, so every rule here is tested without a browser.
 
 import { type CallState, EMPTY, type Line, type LineKind, type Now, type Timeline } from "./conversation";
-import { languageOf, type SessionConfig } from "./settings";
+import { roomAfter } from "./people";
+import { languageOf } from "./settings";
 import type {
   CaptionEvent,
   ItemAddedEvent,
@@ -12,9 +13,10 @@ import type {
   TimelineEvent,
 } from "./wire";
 
-/** The state of a call that begins; of one that goes on, `usual` is what the server had before anybody changed it. */
-export function begun(usual: SessionConfig | null = null): CallState {
-  return { ...EMPTY, usual };
+/** The state of a call that begins; of one that goes on, `known` is what this server will not say again. */
+export function begun(known: Pick<CallState, "usual" | "room"> = EMPTY): CallState {
+  const { usual, room } = known;
+  return { ...EMPTY, usual, room };
 }
 
 /** The state after the last refusal was read. */
@@ -46,8 +48,8 @@ function step(state: CallState, event: ServerEvent, now: Now): CallState {
   switch (event.type) {
     case "session.created": {
       // The server tells a client that has come back what was said so far.
-      const { timelines, usual } = state;
-      return { ...EMPTY, session: event.session, timelines, usual: usual ?? event.session };
+      const { timelines, usual, room } = state;
+      return { ...EMPTY, session: event.session, timelines, usual: usual ?? event.session, room };
     }
     case "session.updated":
       return { ...state, session: event.session };
@@ -111,9 +113,24 @@ function step(state: CallState, event: ServerEvent, now: Now): CallState {
 
     case "antiphon.timeline":
       return { ...state, extended: true, timelines: merged(state.timelines, event, now) };
+
+    case "antiphon.room.left":
+      return roomChanged(silent(state, event.person_id), event);
     default:
-      return state;
+      return roomChanged(state, event);
   }
+}
+
+/** Who is there, and whose words are whose: `people.ts` knows. */
+function roomChanged(state: CallState, event: ServerEvent): CallState {
+  const room = roomAfter(state.room, event);
+  return room === state.room ? state : { ...state, room };
+}
+
+/** Somebody has left: nothing is added to what they said. */
+function silent(state: CallState, personId: string): CallState {
+  const theirs = (line: Line): boolean => state.room?.turns.get(line.id) === personId;
+  return { ...state, lines: state.lines.map((line) => (!line.final && theirs(line) ? whole(line) : line)) };
 }
 
 /** The characters of `text` that `heard` covers; differences in white space do not matter. */

@@ -9,6 +9,14 @@ import type { Wishes } from "./wishes";
 
 const LISTEN_MS = 100;
 
+/** What taking turns needs of a call. */
+export interface Party extends Omit<Line, "gate" | "usually"> {
+  /** Others hear, too: the microphone is open unless it is muted. */
+  shared(): boolean;
+  /** It was muted by hand, or opened again. */
+  muted(muted: boolean): void;
+}
+
 /** The user's side of taking turns. */
 export class Talk {
   readonly muted: ReadonlySignal<boolean>;
@@ -21,28 +29,36 @@ export class Talk {
   readonly #uplink: Uplink;
   readonly #levels: Levels;
   readonly #wishes: Wishes;
+  readonly #party: Party;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(uplink: Uplink, levels: Levels, wishes: Wishes, line: Omit<Line, "gate" | "usually">) {
+  constructor(uplink: Uplink, levels: Levels, wishes: Wishes, party: Party) {
     this.muted = this.#muted;
     this.unheard = this.#unheard;
     this.#uplink = uplink;
     this.#levels = levels;
     this.#wishes = wishes;
-    this.holding = new Holding({ ...line, gate: () => this.gate(), usually: () => wishes.turnDetection });
+    this.#party = party;
+    this.holding = new Holding({ ...party, gate: () => this.gate(), usually: () => wishes.turnDetection });
     effect(() => {
       if (wishes.settings.value) this.gate();
     });
   }
 
+  /** Turns end when a key is let go; in a room the microphone is open for the others. */
+  get holds(): boolean {
+    return !this.#party.shared() && this.#wishes.holds;
+  }
+
   /** What the user says goes up. */
   get open(): boolean {
-    return this.holding.open || !(this.#muted.value || this.#wishes.holds);
+    return this.holding.open || !(this.#muted.value || this.holds);
   }
 
   /** Holds the microphone's sound back, or lets it through again. */
   mute(muted: boolean): void {
     this.#muted.value = muted;
+    this.#party.muted(muted);
     this.gate();
   }
 

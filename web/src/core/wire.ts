@@ -517,6 +517,65 @@ export interface CaptionEvent {
   final: boolean;
 }
 
+/** The whole of a room, to one client: when its session has begun, and again when it has come back. */
+export interface RoomStateEvent {
+  event_id: string;
+  type: "antiphon.room.state";
+  room: string;
+  policy: string;
+  agent: string;
+  you: string;
+  people: RoomPerson[];
+  capacity: number;
+  recording: boolean;
+}
+
+/** Somebody in a room. Names are text, and never markup. */
+export interface RoomPerson {
+  id: string;
+  name: string;
+  muted: boolean;
+  speaking: boolean;
+  here: boolean;
+}
+
+/** Somebody came in. */
+export interface RoomJoinedEvent {
+  event_id: string;
+  type: "antiphon.room.joined";
+  person: RoomPerson;
+}
+
+/** Somebody has left, and does not come back as the same person. */
+export interface RoomLeftEvent {
+  event_id: string;
+  type: "antiphon.room.left";
+  person_id: string;
+  reason: string;
+}
+
+/** Somebody speaks or stops, is muted or not, is away or back, or has another name. */
+export interface RoomChangedEvent {
+  event_id: string;
+  type: "antiphon.room.changed";
+  person: RoomPerson;
+}
+
+/** Whose turn an item is; comes before anything else about it. An item without one is the agent's. */
+export interface RoomTurnEvent {
+  event_id: string;
+  type: "antiphon.room.turn";
+  item_id: string;
+  person_id: string;
+}
+
+/** From now on the room is recorded, or is no more. */
+export interface RoomRecordingEvent {
+  event_id: string;
+  type: "antiphon.room.recording";
+  on: boolean;
+}
+
 export type ServerEvent =
   | SessionCreatedEvent
   | SessionUpdatedEvent
@@ -554,4 +613,10 @@ export type ServerEvent =
   | BufferClearedEvent
   | PhaseEvent
   | TimelineEvent
-  | CaptionEvent;
+  | CaptionEvent
+  | RoomStateEvent
+  | RoomJoinedEvent
+  | RoomLeftEvent
+  | RoomChangedEvent
+  | RoomTurnEvent
+  | RoomRecordingEvent;

@@ -35,7 +35,7 @@ export function App({ client }: { client: VoiceClient }) {
         <Lobby client={client} />
       )}
       {dialog.value === "settings" && <SettingsDialog client={client} />}
-      {dialog.value === "keys" && <Keys />}
+      {dialog.value === "keys" && <Keys client={client} />}
       {/* In the document from the start: iOS plays nothing through an element that is not. */}
       {/* biome-ignore lint/a11y/useMediaCaption: the transcript is the caption */}
       <audio

@@ -4,6 +4,7 @@ import { text } from "../core/i18n";
 import { Controls } from "./Controls";
 import { captions } from "./looks";
 import { Meter } from "./Meter";
+import { People } from "./People";
 import { Phase } from "./Phase";
 import { Quality } from "./Quality";
 import { Save } from "./Save";
@@ -14,6 +15,7 @@ import { Waterfall } from "./Waterfall";
 /** A call: whose turn it is, what was said, how long it took. */
 export function CallView({ client }: { client: VoiceClient }) {
   const main = useRef<HTMLElement>(null);
+  const { room } = client.state.value;
 
   useEffect(() => {
     // The button that began the call is gone, and the focus with it: the next Tab goes into the call.
@@ -21,9 +23,10 @@ export function CallView({ client }: { client: VoiceClient }) {
   }, []);
 
   return (
-    <main class="call" ref={main} tabIndex={-1} data-words={captions.value}>
+    <main class="call" ref={main} tabIndex={-1} data-words={captions.value} data-room={room !== null}>
       <section class="stage card">
         <Phase client={client} />
+        {room && <People client={client} room={room} />}
         <div class="meters">
           <Meter client={client} source="microphone" />
           <Meter client={client} source="agent" />
@@ -50,9 +53,19 @@ export function CallView({ client }: { client: VoiceClient }) {
 }
 
 function Banners({ client }: { client: VoiceClient }) {
-  const { refusal } = client.state.value;
+  const { refusal, room } = client.state.value;
   return (
     <>
+      {room && (
+        // There from the start: what is put into it later is read out.
+        <div role="status">
+          {room.recording && (
+            <p class="banner recording" data-testid="recording">
+              {text.value.room.recording}
+            </p>
+          )}
+        </div>
+      )}
       {client.connection.value === "interrupted" && (
         <p class="banner" role="alert" data-testid="interrupted">
           {text.value.interrupted}

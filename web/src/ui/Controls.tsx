@@ -1,13 +1,23 @@
 import type { VoiceClient } from "../core/client";
 import { text } from "../core/i18n";
+import { holdable } from "../core/people";
 import { HangUpIcon, InterruptIcon, MicrophoneIcon, MutedIcon, SettingsIcon } from "./icons";
 import { dialog } from "./looks";
 
 /** What a finger or a mouse can do in a call; the keys do the same. */
 export function Controls({ client }: { client: VoiceClient }) {
+  const { room } = client.state.value;
+  const words = text.value;
   return (
     <div class="controls">
-      {client.wishes.holds ? <Hold client={client} /> : <Mute client={client} />}
+      {client.talk.holds ? (
+        <Hold client={client} idle={words.hold} held={words.held} />
+      ) : (
+        <Mute client={client} />
+      )}
+      {room && holdable(room) && (
+        <Hold client={client} idle={words.room.hold(room.agent)} held={words.room.held} />
+      )}
       <button
         type="button"
         data-testid="interrupt"
@@ -20,7 +30,7 @@ export function Controls({ client }: { client: VoiceClient }) {
       </button>
       <button type="button" class="danger" data-testid="hangup" onClick={() => client.leave()}>
         <HangUpIcon />
-        {text.value.hangup}
+        {room ? words.room.leave : words.hangup}
       </button>
       <button
         type="button"
@@ -64,10 +74,10 @@ function Mute({ client }: { client: VoiceClient }) {
   );
 }
 
-/** Push to talk for a finger, a mouse, and whoever has the focus on it. */
-function Hold({ client }: { client: VoiceClient }) {
+/** Push to talk for a finger, a mouse, and whoever has the focus on it. Its two words are for when it is held, or not. */
+function Hold({ client, idle, held }: { client: VoiceClient; idle: string; held: string }) {
   const { holding } = client.talk;
-  const held = holding.held.value;
+  const on = holding.held.value;
   const key = (event: KeyboardEvent, act: () => void): void => {
     if (event.key !== " " && event.key !== "Enter") return;
     event.preventDefault();
@@ -78,7 +88,7 @@ function Hold({ client }: { client: VoiceClient }) {
       type="button"
       class="hold"
       data-testid="hold"
-      data-on={held}
+      data-on={on}
       aria-keyshortcuts="Space"
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId); // let go beside it, it is let go
@@ -92,7 +102,7 @@ function Hold({ client }: { client: VoiceClient }) {
       onBlur={() => holding.end()}
     >
       <MicrophoneIcon />
-      {held ? text.value.held : text.value.hold} <kbd>{text.value.keyNames.space}</kbd>
+      {on ? held : idle} <kbd>{text.value.keyNames.space}</kbd>
     </button>
   );
 }

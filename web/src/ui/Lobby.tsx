@@ -1,8 +1,10 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
+import { freshRoom } from "../core/entrance";
 import { text } from "../core/i18n";
 import { Devices } from "./Devices";
-import { MicrophoneIcon, SettingsIcon } from "./icons";
+import { Others, Welcome } from "./Door";
+import { MicrophoneIcon, PeopleIcon, SettingsIcon } from "./icons";
 import { dialog } from "./looks";
 import { Meter } from "./Meter";
 import { Save } from "./Save";
@@ -12,6 +14,7 @@ import { Transcript } from "./Transcript";
 export function Lobby({ client }: { client: VoiceClient }) {
   const connection = client.connection.value;
   const waiting = connection !== "idle";
+  const { room } = client;
   const spoken = client.state.value.lines.length > 0;
   const start = useRef<HTMLButtonElement>(null);
 
@@ -23,8 +26,14 @@ export function Lobby({ client }: { client: VoiceClient }) {
   return (
     <main class="lobby">
       <section class="welcome">
-        <h2>{text.value.tagline}</h2>
-        <p class="soft">{text.value.promise}</p>
+        {room.on ? (
+          <Welcome client={client} />
+        ) : (
+          <>
+            <h2>{text.value.tagline}</h2>
+            <p class="soft">{text.value.promise}</p>
+          </>
+        )}
         <button
           type="button"
           class="primary large"
@@ -35,7 +44,13 @@ export function Lobby({ client }: { client: VoiceClient }) {
         >
           <MicrophoneIcon />
           <span role="status">
-            {connection === "asking" ? text.value.asking : waiting ? text.value.connecting : text.value.start}
+            {connection === "asking"
+              ? text.value.asking
+              : waiting
+                ? text.value.connecting
+                : room.on
+                  ? text.value.room.join
+                  : text.value.start}
           </span>
         </button>
         {waiting ? (
@@ -45,23 +60,42 @@ export function Lobby({ client }: { client: VoiceClient }) {
         ) : (
           <>
             <Check client={client} />
-            <button
-              type="button"
-              class="quiet"
-              data-testid="open-settings"
-              onClick={() => {
-                dialog.value = "settings";
-              }}
-            >
-              <SettingsIcon />
-              {text.value.settings}
-            </button>
+            <div class="row centred">
+              {!room.on && <TalkWithOthers />}
+              <button
+                type="button"
+                class="quiet"
+                data-testid="open-settings"
+                onClick={() => {
+                  dialog.value = "settings";
+                }}
+              >
+                <SettingsIcon />
+                {text.value.settings}
+              </button>
+            </div>
+            {room.on && <Others client={client} />}
           </>
         )}
         <p class="soft small">{text.value.privacy(client.server.address)}</p>
       </section>
       {spoken && !waiting && <Past client={client} title={text.value.lastCall} />}
     </main>
+  );
+}
+
+/** Makes a room: its address can then be sent to others. */
+function TalkWithOthers() {
+  return (
+    <button
+      type="button"
+      class="quiet"
+      data-testid="others"
+      onClick={() => location.assign(`?room=${freshRoom()}`)}
+    >
+      <PeopleIcon />
+      {text.value.room.others}
+    </button>
   );
 }
 

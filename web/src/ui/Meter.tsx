@@ -34,16 +34,18 @@ export function Meter({ client, source }: { client: VoiceClient; source: Source 
     });
   }, [client, source]);
 
+  const shared = source === "agent" && client.state.value.room !== null;
+  const label = shared ? text.value.room.rest : text.value.levels[source];
   const held = source === "microphone" && client.connection.value !== "idle" && !client.talk.open;
   return (
     <div class="meter">
-      <span class="label">{text.value.levels[source]}</span>
+      <span class="label">{label}</span>
       {/* biome-ignore lint/a11y/useSemanticElements: <meter> draws no peak and can not be read out at its own pace */}
       <div
         class="track"
         ref={meter}
         role="meter"
-        aria-label={text.value.levels[source]}
+        aria-label={label}
         aria-valuemin={FLOOR_DBFS}
         aria-valuemax={0}
         aria-valuenow={SILENCE_DBFS}

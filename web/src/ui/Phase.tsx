@@ -1,7 +1,10 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
-import { text } from "../core/i18n";
+import type { CallState } from "../core/conversation";
+import { language, text } from "../core/i18n";
 import type { Source } from "../core/levels";
+import { type RoomState, speakers } from "../core/people";
+import type { Talk } from "../core/talk";
 import type { PhaseName } from "../core/wire";
 
 /** Whose loudness moves the ring. */
@@ -13,6 +16,9 @@ const MOVED_BY: Record<PhaseName, Source | null> = {
   speaking: "agent",
   yielding: "microphone",
 };
+
+/** The agent does nothing in these. */
+const QUIET: readonly PhaseName[] = ["idle", "hearing", "paused"];
 
 /** What is drawn in the ring: each phase has a shape of its own, so that colour is never the only sign. */
 const SHAPES: Record<PhaseName, preact.JSX.Element> = {
@@ -40,27 +46,49 @@ const SHAPES: Record<PhaseName, preact.JSX.Element> = {
   yielding: <path class="solid" d="M44 42h11v36h-11zM65 42h11v36h-11z" />,
 };
 
+/** Whose loudness moves the ring now: that of others comes with the agent's. */
+function mover({ phase, room }: CallState): Source | null {
+  const own = !room || speakers(room)[0]?.id === room.you;
+  return own || MOVED_BY[phase] === null ? MOVED_BY[phase] : "agent";
+}
+
 /** What is to be said about it: a microphone that is closed counts for more than an agent that listens. */
 function words(client: VoiceClient): string {
-  const { phase } = client.state.value;
+  const { phase, room } = client.state.value;
   const { talk } = client;
+  if (room) return wordsOf(room, phase, talk);
   if (phase !== "idle" || talk.holding.held.value) return text.value.phases[phase];
-  return talk.muted.value
-    ? text.value.muted
-    : client.wishes.holds
-      ? text.value.hold
-      : text.value.phases[phase];
+  return talk.muted.value ? text.value.muted : talk.holds ? text.value.hold : text.value.phases[phase];
+}
+
+/** The same in a room, where several can speak: who does. */
+function wordsOf(room: RoomState, phase: PhaseName, talk: Talk): string {
+  const { agent, policy, you } = room;
+  const { room: say, phases, muted } = text.value;
+  const held = talk.holding.held.value;
+  if (phase === "thinking") return say.thinking(agent);
+  if (phase === "speaking") return say.answering(agent);
+  if (phase === "yielding") return say.yielding(agent);
+  const speaking = speakers(room);
+  if (speaking[0]?.id === you) return phases.hearing;
+  if (speaking.length > 0) {
+    const names = new Intl.ListFormat(language.value).format(speaking.map(({ name }) => name));
+    return say.hearing(names, speaking.length);
+  }
+  if (talk.muted.value && !held) return muted;
+  if (policy === "scribe") return say.writing(agent);
+  return policy === "moderated" && !held ? say.waiting(agent) : say.listening(agent);
 }
 
 /** Whose turn it is, as word, colour and shape. */
 export function Phase({ client }: { client: VoiceClient }) {
-  const { phase } = client.state.value;
+  const { phase, room } = client.state.value;
   const halo = useRef<SVGCircleElement>(null);
 
   useEffect(
     () =>
       client.levels.watch(() => {
-        const source = MOVED_BY[client.state.value.phase];
+        const source = mover(client.state.value);
         const rms_dbfs = source ? client.levels.read(source).rms_dbfs : -100;
         // −60 dBFS is a quiet room, −15 dBFS a raised voice.
         const size = Math.min(1, Math.max(0, (rms_dbfs + 60) / 45));
@@ -76,7 +104,10 @@ export function Phase({ client }: { client: VoiceClient }) {
         <circle class="ring" cx="60" cy="60" r="46" />
         {SHAPES[phase]}
       </svg>
-      <p role="status">{words(client)}</p>
+      {/* In a room people speak one after the other, and each is heard: telling it as well would be too much. */}
+      <p role="status" aria-live={room && QUIET.includes(phase) ? "off" : undefined}>
+        {words(client)}
+      </p>
     </div>
   );
 }

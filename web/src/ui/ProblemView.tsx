@@ -12,6 +12,9 @@ const ASK_MS = 2_000;
 /** Trying again changes nothing about these. */
 const FINAL: readonly Problem["kind"][] = ["insecure", "unsupported", "loading"];
 
+/** Another token changes these. */
+const TOKEN_WANTED: readonly Problem["kind"][] = ["unauthorised", "wrong-room"];
+
 /** Worth a report: nobody here did anything wrong. */
 const REPORTED: readonly Problem["kind"][] = ["refused", "no-path", "lost", "ended", "unexpected"];
 
@@ -41,11 +44,11 @@ export function ProblemView({ client, problem }: { client: VoiceClient; problem:
             <li key={sentence}>{sentence}</li>
           ))}
         </ul>
-        {kind === "unauthorised" && <Token client={client} />}
+        {TOKEN_WANTED.includes(kind) && <Token client={client} />}
         {REPORTED.includes(kind) && <CopyReport client={client} />}
         {!FINAL.includes(kind) && (
           <div class="row">
-            {kind !== "unauthorised" && (
+            {!TOKEN_WANTED.includes(kind) && (
               <button type="button" class="primary" data-testid="again" onClick={() => void client.join()}>
                 {text.value.again}
               </button>

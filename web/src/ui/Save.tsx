@@ -3,16 +3,15 @@ import { text } from "../core/i18n";
 import { type Format, fileName, MEDIA_TYPES, transcript } from "../core/save";
 import { SaveIcon } from "./icons";
 
-const FORMATS: readonly Format[] = ["txt", "vtt", "json"];
+const FORMATS: readonly Format[] = ["txt", "vtt", "srt", "json"];
 
 /** The transcript as a file. */
 export function Save({ client }: { client: VoiceClient }) {
   const save = (format: Format): void => {
-    const { you, agent, unheard } = text.value;
+    const { you, agent, unheard, room } = text.value;
+    const names = { you, agent, unheard, somebody: room.somebody };
     const state = client.state.value;
-    const content = new Blob([transcript(state, format, { you, agent, unheard })], {
-      type: MEDIA_TYPES[format],
-    });
+    const content = new Blob([transcript(state, format, names)], { type: MEDIA_TYPES[format] });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(content);
     link.download = fileName(state, format);

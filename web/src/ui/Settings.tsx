@@ -18,6 +18,7 @@ const SPEEDS = [0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5];
 /** Everything that can be chosen; each choice holds at once. */
 export function SettingsDialog({ client }: { client: VoiceClient }) {
   const refusal = client.state.value.refusal;
+  const { room } = client;
   return (
     <Dialog name="settings" title={text.value.settings}>
       {refusal && (
@@ -25,16 +26,24 @@ export function SettingsDialog({ client }: { client: VoiceClient }) {
           <span lang="en">{refusal.message}</span>
         </p>
       )}
-      <AgentSettings client={client} />
-      <TurnSettings client={client} />
+      {room.on ? (
+        <p data-testid="settings-of-all">{text.value.room.settings}</p>
+      ) : (
+        <>
+          <AgentSettings client={client} />
+          <TurnSettings client={client} />
+        </>
+      )}
       <Group title={text.value.soundSettings}>
         <Devices client={client} />
       </Group>
       <PageSettings />
       <p class="soft small">{text.value.kept}</p>
-      <button type="button" data-testid="reset" onClick={() => client.wishes.reset()}>
-        {text.value.reset}
-      </button>
+      {!room.on && (
+        <button type="button" data-testid="reset" onClick={() => client.wishes.reset()}>
+          {text.value.reset}
+        </button>
+      )}
     </Dialog>
   );
 }

@@ -65,11 +65,11 @@ function unfocus(event: MouseEvent): void {
 }
 
 /** The list of keys. */
-export function Keys() {
-  const { keyNames, keyList } = text.value;
+export function Keys({ client }: { client: VoiceClient }) {
+  const { keyNames, keyList, room } = text.value;
   const rows = [
     [keyNames.escape, keyList.escape],
-    [keyNames.space, keyList.space],
+    [keyNames.space, client.room.on ? room.space : keyList.space],
     ["M", keyList.m],
     ["C", keyList.c],
     ["?", keyList.help],

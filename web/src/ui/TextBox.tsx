@@ -5,6 +5,8 @@ import { text } from "../core/i18n";
 /** Writing instead of speaking. */
 export function TextBox({ client }: { client: VoiceClient }) {
   const words = useSignal("");
+  const { room, type, typeHere, send } = text.value;
+  const shared = client.state.value.room !== null;
   return (
     <form
       class="textbox"
@@ -16,8 +18,8 @@ export function TextBox({ client }: { client: VoiceClient }) {
       <input
         type="text"
         data-testid="textbox"
-        aria-label={text.value.type}
-        placeholder={text.value.typeHere}
+        aria-label={shared ? room.write : type}
+        placeholder={shared ? room.writeHere : typeHere}
         autocomplete="off"
         enterkeyhint="send"
         value={words.value}
@@ -26,7 +28,7 @@ export function TextBox({ client }: { client: VoiceClient }) {
         }}
       />
       <button type="submit" data-testid="send" disabled={words.value.trim() === ""}>
-        {text.value.send}
+        {send}
       </button>
     </form>
   );

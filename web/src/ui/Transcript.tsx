@@ -2,12 +2,13 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
 import type { Line, Timeline } from "../core/conversation";
 import { text } from "../core/i18n";
+import { author, type RoomState } from "../core/people";
 import { mouthToEar } from "../core/stages";
 import { announce } from "./looks";
 
 /** What was said. Only finished lines are announced; what is still changing would flood a screen reader. */
 export function Transcript({ client }: { client: VoiceClient }) {
-  const { lines, timelines } = client.state.value;
+  const { lines, timelines, room } = client.state.value;
   const shown = lines.filter(visible);
   // Finished lines up to the first that is not: the order on the page is the order of the conversation.
   const open = shown.findIndex((line) => !line.final);
@@ -32,22 +33,30 @@ export function Transcript({ client }: { client: VoiceClient }) {
         atEnd.current = scrollHeight - scrollTop - clientHeight < 40;
       }}
     >
-      {shown.length === 0 && <p class="soft empty">{text.value.quiet}</p>}
+      {shown.length === 0 && <p class="soft empty">{hint(room)}</p>}
       <div role="log" aria-live="polite">
         {done.map((line) => (
-          <Entry key={line.id} line={line} timeline={timelineOf(line, timelines)} />
+          <Entry key={line.id} line={line} timeline={timelineOf(line, timelines)} room={room} />
         ))}
       </div>
       <div aria-live="off">
         {rest.map((line) => (
-          <Entry key={line.id} line={line} timeline={timelineOf(line, timelines)} />
+          <Entry key={line.id} line={line} timeline={timelineOf(line, timelines)} room={room} />
         ))}
       </div>
     </section>
   );
 }
 
-function Entry({ line, timeline }: { line: Line; timeline: Timeline | undefined }) {
+function Entry({
+  line,
+  timeline,
+  room,
+}: {
+  line: Line;
+  timeline: Timeline | undefined;
+  room: RoomState | null;
+}) {
   if (line.kind === "user-failed" || line.kind === "agent-failed") {
     return (
       <p class="entry failed" data-testid={line.kind}>
@@ -60,14 +69,16 @@ function Entry({ line, timeline }: { line: Line; timeline: Timeline | undefined 
   const sure = line.text.slice(0, line.sure);
   const rest = line.text.slice(line.sure);
   const answered_ms = timeline && mouthToEar(timeline);
+  const person = author(room, line.id);
   return (
     // The agent's words are heard; reading them out as well would talk over the voice.
     <article
       class={`entry ${line.kind}`}
+      data-colour={person?.colour}
       aria-live={line.kind === "agent" && announce.value === "off" ? "off" : undefined}
     >
       <h3 class="label">
-        {line.kind === "user" ? text.value.you : text.value.agent}
+        <bdi class="name">{whose(line, room)}</bdi>
         {answered_ms != null && <span class="took">{text.value.seconds(answered_ms)}</span>}
       </h3>
       <p
@@ -90,6 +101,19 @@ function Entry({ line, timeline }: { line: Line; timeline: Timeline | undefined 
       </p>
     </article>
   );
+}
+
+/** Who said a line, as the person at this page sees it. */
+function whose(line: Line, room: RoomState | null): string {
+  if (line.kind !== "user") return room?.agent || text.value.agent;
+  const person = author(room, line.id);
+  if (!room || person?.id === room.you) return text.value.you;
+  return person?.name || text.value.room.somebody;
+}
+
+/** What stands where nothing was said yet. */
+function hint(room: RoomState | null): string {
+  return (room && text.value.room.policies[room.policy]?.(room.agent)) ?? text.value.quiet;
 }
 
 /** A line without words (yet), and an answer that was dropped before any of it was heard, are not shown. */

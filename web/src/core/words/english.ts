@@ -3,6 +3,7 @@
 import type { StageName } from "../stages";
 import type { PhaseName } from "../wire";
 import { problem } from "./english_problems";
+import { room } from "./english_room";
 
 const phases: Record<PhaseName, string> = {
   idle: "Listening",
@@ -91,7 +92,7 @@ export const english = {
   typeHere: "Or type here",
   send: "Send",
   save: "Save",
-  saveAs: { txt: "Text", vtt: "Subtitles (VTT)", json: "Data (JSON)" },
+  saveAs: { txt: "Text", vtt: "Subtitles (VTT)", srt: "Subtitles (SRT)", json: "Data (JSON)" },
 
   // -- figures
   latency: "Mouth to ear",
@@ -160,6 +161,7 @@ export const english = {
   again: "Try again",
   back: "Back",
   token: "Token",
+  room,
   problem,
 };
 

@@ -98,6 +98,18 @@ export function problem(found: Problem, server: string): ProblemText {
         what: found.message || "It answers only callers that it knows.",
         remedy: ["Enter a token or key of this server, or open the invitation that you were sent again."],
       };
+    case "room-full":
+      return {
+        title: "The room is full",
+        what: found.message || "As many people are in this room as have a place.",
+        remedy: ["Wait until somebody leaves, then try again, or talk in another room."],
+      };
+    case "wrong-room":
+      return {
+        title: "The invitation is for another room",
+        what: found.message || "The token that this page has lets you into one room, and not into this.",
+        remedy: ["Open the invitation again that you were sent, or enter a token or key for this room."],
+      };
     case "forbidden":
       return {
         title: "Pages of this address may not call",

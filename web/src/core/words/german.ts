@@ -2,6 +2,7 @@
 
 import type { Strings } from "./english";
 import { problem } from "./german_problems";
+import { room } from "./german_room";
 
 export const german: Strings = {
   title: "Antiphon",
@@ -75,7 +76,7 @@ export const german: Strings = {
   typeHere: "Oder hier schreiben",
   send: "Senden",
   save: "Sichern",
-  saveAs: { txt: "Text", vtt: "Untertitel (VTT)", json: "Daten (JSON)" },
+  saveAs: { txt: "Text", vtt: "Untertitel (VTT)", srt: "Untertitel (SRT)", json: "Daten (JSON)" },
 
   latency: "Vom Mund zum Ohr",
   latencyHint: "Von Ihrem letzten Laut bis zum ersten des Agenten: im Server, und der Weg hin und zurück.",
@@ -157,5 +158,6 @@ export const german: Strings = {
   again: "Noch einmal",
   back: "Zurück",
   token: "Token",
+  room,
   problem,
 };

@@ -106,6 +106,22 @@ export function problem(found: Problem, server: string): ProblemText {
           "Geben Sie ein Token oder einen Schlüssel dieses Servers ein, oder öffnen Sie die Einladung, die Sie bekamen, noch einmal.",
         ],
       };
+    case "room-full":
+      return {
+        title: "Der Raum ist voll",
+        what: found.message || "In diesem Raum sind so viele Menschen, wie Platz haben.",
+        remedy: [
+          "Warten Sie, bis jemand geht, und versuchen Sie es dann wieder, oder nehmen Sie einen anderen Raum.",
+        ],
+      };
+    case "wrong-room":
+      return {
+        title: "Die Einladung ist für einen anderen Raum",
+        what: found.message || "Das Token dieser Seite lässt Sie in einen Raum ein, und nicht in diesen.",
+        remedy: [
+          "Öffnen Sie noch einmal die Einladung, die Sie bekommen haben, oder geben Sie ein Token oder einen Schlüssel für diesen Raum ein.",
+        ],
+      };
     case "forbidden":
       return {
         title: "Seiten dieser Adresse dürfen nicht anrufen",

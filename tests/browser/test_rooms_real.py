@@ -1,0 +1,79 @@
+"""Two pages in one room of a real server: they hear and read each other, and the agent answers who names it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from bench.server import Server
+from tests.browser.conftest import BrowserPage, OpenPage
+from tests.browser.test_call import screenplay
+from tests.people import models_missing
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.models,
+    pytest.mark.skipif(bool(models_missing()), reason=models_missing() or "models are here"),
+    pytest.mark.timeout(120),
+]
+
+TURNS = "antiphon.state.value.room.turns.size"
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server() as running:
+        yield running
+
+
+async def enter(browser_page: OpenPage, server: Server, name: str, wav: Path) -> BrowserPage:
+    tab = await browser_page(wav=wav, permissions=["microphone", "clipboard-read", "clipboard-write"])
+    await tab.page.goto(f"{server.url}/?room=kitchen")
+    await tab.page.get_by_test_id("own-name").fill(name)
+    await tab.page.get_by_test_id("start").click()
+    await tab.until("antiphon.connection.value === 'live'", within_s=20)
+    await expect(tab.page.get_by_test_id("people")).to_contain_text(f"{name} (you)")
+    return tab
+
+
+async def test_two_people_and_the_agent(server: Server, browser_page: OpenPage, tmp_path: Path) -> None:
+    """Words under names on both pages, an answer for both to hear, a line to all, mute, a reload, an invitation."""
+    parts: list[tuple[float | str, ...]] = [
+        (0.5, "Antiphon, what is the capital of France?", 60.0),
+        (8.0, "We could go to the park tomorrow.", 60.0),
+    ]
+    wavs = [await asyncio.to_thread(screenplay, tmp_path / f"{n}.wav", *part) for n, part in enumerate(parts)]
+    ben = await enter(browser_page, server, "Ben", wavs[1])
+    anna = await enter(browser_page, server, "Anna", wavs[0])
+    await expect(ben.page.get_by_test_id("news")).to_have_text("Anna has come in.")
+    await ben.until("antiphon.levels.read('agent').rms_dbfs > -50", within_s=20)
+    theirs = ben.page.locator(".entry", has_text="Anna")
+    await expect(theirs.get_by_test_id("user-transcript").first).to_contain_text("capital of France", timeout=20_000)
+    for tab in (anna, ben):
+        await expect(tab.page.get_by_test_id("agent-transcript").first).to_contain_text("Paris", timeout=20_000)
+    await expect(anna.page.locator(".entry", has_text="Ben")).to_contain_text("park", timeout=20_000)
+    await anna.page.get_by_test_id("textbox").fill("See <b>you</b>")
+    await anna.page.get_by_test_id("textbox").press("Enter")
+    await expect(ben.page.locator(".entry", has_text="Anna").last).to_contain_text("See <b>you</b>")
+    await anna.page.get_by_test_id("mute").click()
+    await expect(ben.page.get_by_test_id("member").filter(has_text="Anna")).to_have_attribute("data-muted", "true")
+    await anna.page.get_by_test_id("invite").click()
+    await expect(anna.page.get_by_text("It lets them in until")).to_be_visible()
+    assert "?room=kitchen#token=ek_" in await anna.page.evaluate("navigator.clipboard.readText()")
+    you, turns = await anna.page.evaluate(f"[antiphon.state.value.room.you, {TURNS}]")
+    await anna.page.reload()
+    await anna.until("antiphon.state.value.room?.you && antiphon.connection.value === 'live'", within_s=20)
+    assert await anna.page.evaluate("antiphon.state.value.room.you") == you, "came back as somebody else"
+    assert await anna.page.evaluate(TURNS) >= turns
+    await expect(anna.page.locator(".entry", has_text="Ben")).to_contain_text("park")
+    await expect(anna.page.get_by_test_id("mute")).to_have_attribute("data-on", "true")
+    await expect(ben.page.get_by_test_id("member")).to_have_count(2)
+    await ben.page.get_by_test_id("hangup").click()
+    await expect(anna.page.get_by_test_id("member")).to_have_count(1)
+    assert anna.unexpected() == []
+    assert ben.unexpected() == []
