@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from agent.audio import I16
+from agent.audio import I16, TICK_S
 from agent.participant import Participant
 from agent.recording import Recording
 from agent.speaking.mixer import Mixer
 from agent.transports.fan_out import FanOut
 
+LATE_TICKS = 2
+"""by which a tick may be late without being a gap in the recording"""
 AGENT = "agent"
 """the agent's name among the voices"""
 People = Callable[[], Iterable[Participant]]
@@ -18,6 +21,11 @@ People = Callable[[], Iterable[Participant]]
 
 class Outlets(Protocol):
     """Everybody who hears the agent."""
+
+    @property
+    def even(self) -> bool:
+        """Every tick must come when it is due: somebody speaks whose next packet is not there before."""
+        ...
 
     @property
     def anybody(self) -> bool:
@@ -44,6 +52,9 @@ class Outlets(Protocol):
 
 class OneLine:
     """A call of one's own: the line encodes."""
+
+    even = False
+    """a tick may come early: there is one voice only"""
 
     def __init__(self, people: People) -> None:
         self._people = people
@@ -82,7 +93,13 @@ class Everybody:
         self.mixer = Mixer()
         self.recording: Recording | None = None
         """what takes down everybody's voice"""
+        self._recorded_at = 0.0
         self._fan_out = FanOut()
+
+    @property
+    def even(self) -> bool:
+        """Somebody speaks."""
+        return not all(person.talker.silent for person in self._people())
 
     def join(self, person: Participant) -> None:
         """Somebody is there to be heard, and to hear."""
@@ -111,17 +128,23 @@ class Everybody:
         """One tick of everybody."""
         people = tuple(self._people())
         voices = {person.id: person.talker.read() for person in people}
-        if self.recording is not None:
-            self.recording.tick(frame if frame.any() else None, voices)
+        self._record(frame, voices)
         self._fan_out.play(self.mixer.mix({AGENT: frame, **voices}, [person.id for person in people if person.here]))
 
     def rest(self, ticks: int) -> None:
         """So many ticks of silence have passed."""
         self._fan_out.rest(ticks)
-        if self.recording is not None:
-            self.recording.rest(ticks)
+
+    def _record(self, frame: I16, voices: Mapping[str, I16 | None]) -> None:
+        """Take this tick down, at its time: ticks that were left out, in silence or on a busy machine, are silence."""
+        if self.recording is None:
+            return
+        now = asyncio.get_running_loop().time()
+        self._recorded_at = self._recorded_at or now
+        behind = int((now - self._recorded_at - self.recording.elapsed_s) / TICK_S)
+        if behind > LATE_TICKS:
+            self.recording.rest(behind)
+        self.recording.tick(frame if frame.any() else None, voices)
 
     def flush(self) -> None:
-        """Throw away what has not left yet of the agent, and of whoever spoke with it: 40 ms at most."""
-        for person in self._people():
-            person.line.flush()
+        """Nothing: what has not left yet, 40 ms at most, is other people's, too."""

@@ -150,6 +150,11 @@ class Room:
         """Who is there, or may come back, in the order in which they came."""
         return tuple(self._people.values())
 
+    @property
+    def taken(self) -> list[str]:
+        """Names that are nobody's to choose: the agent's."""
+        return [self._settings.room.agent_name]
+
     def admit(self, person: Participant) -> None:
         """Somebody has a place."""
         turn, machine = self._settings.turn, self._machine
@@ -205,6 +210,7 @@ class Room:
             self._metrics.calls.dec()
             self._metrics.calls_total.labels(reason).inc()
             self._metrics.dropped.inc(person.line.lost_packets)
+            self._metrics.underruns.inc(person.talker.underruns)
             log.info("call ended call=%s reason=%s", person.call_id, reason)
 
     async def _until_gone(self, person: Participant) -> str:

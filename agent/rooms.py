@@ -68,7 +68,7 @@ class Rooms:
             room = make()
         if seat.room:
             self._named[seat.room] = room
-        person.name = unlike(person.name, [other.name for other in room.people])
+        person.name = unlike(person.name, [*room.taken, *(other.name for other in room.people)])
         room.admit(person)
         self._places[person.call_id] = Place(room, person)
 

@@ -101,7 +101,12 @@ class Tick:
                 waiting.set_result(early)
 
         timer = loop.call_at(due, end, False)
-        self._playout.wake = lambda: end(True)
+
+        def come_early() -> None:
+            if not self._outlets.even or self._resting:
+                end(True)
+
+        self._playout.wake = come_early
         try:
             return await waiting
         finally:

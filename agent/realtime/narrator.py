@@ -67,6 +67,8 @@ class Narrator:
         self._position_s = position_s
         self.said_by: Callable[[str, str], None] = lambda item_id, speaker: None
         """tells whose turn an item is, among several people"""
+        self.recalled: Callable[[str], None] = lambda item_id: None
+        """called before an item is told to a client that has come back"""
         self.finished: Callable[[str, str, float], None] = lambda item_id, text, seconds: None
         """told the words of each item that is over, and how long they took, s"""
         self._turns: dict[str, _Turn] = {}  # that are not over, by their items
@@ -95,6 +97,7 @@ class Narrator:
         for item in self.items:
             if self._reply is not None and self._reply.has(item.id):
                 continue
+            self.recalled(item.id)
             self._emit(ev.ItemAdded(previous_item_id=previous, item=item))
             self._emit(ev.ItemDone(previous_item_id=previous, item=item))
             previous = item.id

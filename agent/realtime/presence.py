@@ -10,6 +10,7 @@ from agent.history import Entry, new_id
 from agent.realtime import room_events as ev
 from agent.realtime import wire
 from agent.realtime.config import TEXT_LIMIT
+from agent.realtime.items import MOST_ITEMS
 from agent.realtime.requests import RequestError, required
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 LOUDEST = 2.0
 """to which a person can be turned up"""
-MOST_OPEN = 64
-"""turns that are not over"""
 AGENT = "agent"
 """who has said what no person has"""
 
@@ -51,12 +50,14 @@ class Presence:
         self._people = people
         self._set_volume = set_volume
         self._recording = False
-        self._speakers: dict[str, str] = {}  # of the turns that are not over, by item
+        self._speakers: dict[str, str] = {}  # of people's newest turns, by item
         self.taken_down: Callable[[str, str, str, float], None] = lambda who, name, text, seconds: None
         """told who has said what, and how long it took, s; ``who`` is "agent" or a person's id"""
         session.greeted = self.greet
+        session.may_ask = self._may_ask
         session.narrator.said_by = self.said_by
         session.narrator.finished = self._finished
+        session.narrator.recalled = self._recalled
         session.verbs = {
             "antiphon.room.mute": self._mute,
             "antiphon.room.address": self._address,
@@ -93,9 +94,13 @@ class Presence:
     def said_by(self, item_id: str, speaker: str) -> None:
         """This turn is theirs."""
         self._speakers[item_id] = speaker
-        while len(self._speakers) > MOST_OPEN:
+        while len(self._speakers) > MOST_ITEMS:
             del self._speakers[next(iter(self._speakers))]
         self._emit(ev.RoomTurn(item_id=item_id, person_id=speaker))
+
+    def _recalled(self, item_id: str) -> None:
+        if item_id in self._speakers:
+            self._emit(ev.RoomTurn(item_id=item_id, person_id=self._speakers[item_id]))
 
     def recorded(self, *, on: bool) -> None:
         """What is said is recorded from now on, or is no more."""
@@ -104,7 +109,7 @@ class Presence:
             self._emit(ev.RoomRecording(on=on))
 
     def _finished(self, item_id: str, text: str, seconds: float) -> None:
-        who = self._speakers.pop(item_id, AGENT)
+        who = self._speakers.get(item_id, AGENT)
         names = {person.id: person.name for person in self._people()}
         name = self._settings.agent_name if who == AGENT else names.get(who, "")
         self.taken_down(who, name, text, seconds)
@@ -120,9 +125,11 @@ class Presence:
         person = self._person(client)
         if person is None:
             raise RequestError("not_in_room", "Only the people of a room can do that, on their own lines.")
-        if person.role == "listen":
-            raise RequestError("listener", "You are here to listen: your token has the role 'listen'.")
         return person
+
+    def _may_ask(self, client: Client) -> bool:
+        person = self._person(client)
+        return person is None or person.role == "talk"
 
     # -- what people ask -------------------------------------------------------------------------------------
 

@@ -94,6 +94,8 @@ class Session:
         """who hears of it"""
         self.verbs: Mapping[str, Callable[[Client, dict[str, Any]], None]] = {}
         """what else a client can ask for"""
+        self.may_ask: Callable[[Client], bool] = lambda _: True
+        """whether a client may ask for anything"""
         self.greeted: Callable[[Client], None] = lambda _: None
         """called when a client has been told of the session"""
         self._ears: dict[Client, Listener] = {}  # of the clients that are on a line themselves
@@ -201,6 +203,8 @@ class Session:
             if event["type"] != APPEND and not admits():
                 return
             self._asking = client
+            if not self.may_ask(client):
+                raise RequestError("listen_only", "You are here to listen: this call's token has the role 'listen'.")
             answer = self._answers.get(event["type"])
             verb = self.verbs.get(event["type"])
             if verb is not None:

@@ -34,6 +34,7 @@ class Room:
     """A room in which nobody speaks (`agent.room.Room`)."""
 
     ending = False
+    taken: tuple[str, ...] = ()
 
     def __init__(self, name: str, settings: Settings, *, session: Mapping[str, Any], plays_itself: bool) -> None:
         self.name = name
