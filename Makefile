@@ -55,7 +55,7 @@ run: models
 
 test: $(STAMPS)/dev $(STAMPS)/conformance models
 	@$(BIN)/python tests/system_packages.py
-	@$(BIN)/python -m pytest
+	@$(BIN)/python tests/side_by_side.py
 
 fuzz: $(STAMPS)/dev
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/fuzz -o timeout=0

@@ -40,12 +40,14 @@ async def test_a_recorded_room_says_so_and_leaves_tracks_and_words(tmp_path: Pat
             while len(worker._rooms) or worker._rooms._running:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     [folder] = await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
-    tracks = {path.name.partition("-")[0].partition(".")[0]: path for path in folder.glob("*.opus")}
+    files = await asyncio.to_thread(lambda: list(folder.glob("*.opus")))
+    tracks = {path.name.partition("-")[0].partition(".")[0]: path for path in files}
     assert set(tracks) == {"mix", "agent", "ann", "ben"}
     sounds = {name: await asyncio.to_thread(read_audio, path, WIRE_RATE) for name, path in tracks.items()}
     for name, word in (("ann", "park"), ("ben", "like"), ("mix", "park")):
         assert dbfs(sounds[name]) > -50.0
         assert word in (await asyncio.to_thread(transcribed, ears, sounds[name])).lower(), name
-    lines = [json.loads(line) for line in (folder / "transcript.jsonl").read_text().splitlines()]
+    written = await asyncio.to_thread((folder / "transcript.jsonl").read_text)
+    lines = [json.loads(line) for line in written.splitlines()]
     said = [(line["name"], line["text"]) for line in lines if "text" in line]
     assert [name for name, _ in said][-2:] == ["Ann", "Ben"], said

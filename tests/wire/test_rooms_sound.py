@@ -147,7 +147,7 @@ async def test_who_drops_and_returns_is_the_same_person_and_heard_again() -> Non
             since, until_then = await said(again, SAID[0])
             assert loud(ben, since, until_then) > 20
             await remembered(worker, "Ann", "")
-        assert not ben.of("antiphon.room.left"), "dropped is not left"
+            assert not ben.of("antiphon.room.left"), "dropped is not left"
 
 
 async def test_names_are_text_however_long_and_whatever_is_in_them() -> None:
