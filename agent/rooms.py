@@ -25,11 +25,13 @@ class Rooms:
 
     :param capacity: people of one room.
     :param ended: told the id of each call that was begun and is over.
+    :param sweep: called when a call or a room has left behind what it held.
     """
 
-    def __init__(self, capacity: int, ended: Callable[[str], None]) -> None:
+    def __init__(self, capacity: int, ended: Callable[[str], None], sweep: Callable[[], None]) -> None:
         self._seats = Seats(capacity)
         self._ended = ended
+        self._sweep = sweep
         self._places: dict[str, Place] = {}
         self._named: dict[str, Room] = {}
         self._running: set[Room] = set()
@@ -102,6 +104,7 @@ class Rooms:
         finally:
             self._running.discard(room)
             self._forget(room)
+            self._sweep()
 
     async def _attend(self, place: Place) -> None:
         try:
@@ -112,6 +115,7 @@ class Rooms:
             self._forget(place.room)
             self._one_over.set()
             self._ended(place.person.call_id)
+            self._sweep()
 
     def _forget(self, room: Room) -> None:
         if room.ending and self._named.get(room.name) is room:

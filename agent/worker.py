@@ -102,7 +102,7 @@ class Worker:
         self._ice = ice(settings)
         self._loader = Loader(settings, engines or LocalEngines(settings))
         self.ready = asyncio.Event()
-        self._rooms = Rooms(settings.room.capacity, self._over)
+        self._rooms = Rooms(settings.room.capacity, self._over, lambda: self._sweep())
         self._lines: dict[str, CallLine] = {}
         """of the calls over WebRTC"""
         self.ended: Callable[[str], None] = lambda _: None
@@ -306,7 +306,6 @@ class Worker:
     def _over(self, call_id: str) -> None:
         self._lines.pop(call_id, None)
         self.ended(call_id)
-        self._sweep()
 
     def _sweep(self) -> None:
         """A call leaves rings behind, exceptions and the frames they came through, and these hold buffers and the
