@@ -75,6 +75,7 @@ bench: $(STAMPS)/dev models
 	@$(BIN)/python -m bench.footprint
 	@$(BIN)/python -m bench.loss
 	@$(BIN)/python -m bench.capacity
+	@$(BIN)/python -m bench.rooms
 	@$(BIN)/python -m bench.soak --calls 100 --hours 0.2
 	@$(BIN)/python -m bench.flood
 	@$(BIN)/python -m bench.asr_wer --model whisper-tiny.en

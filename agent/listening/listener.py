@@ -39,8 +39,8 @@ DIP_DB = 25.0
 LAG_S = 0.25
 """A detector that goes on hearing speech for longer than that is right: it is a quieter voice."""
 DIP_MS = 64
-"""Silence, two windows, after which what was said is decoded on suspicion: a stop consonant is silent for less. With one
-window half of the answers come 10 to 30 ms sooner, and the slowest tenth 70 to 120 later, behind wasted decodes."""
+"""Silence, two windows, after which what was said is decoded on suspicion: a stop consonant is silent for less. With
+one window half of the answers come 10 to 30 ms sooner, and the slowest tenth 70 to 120 later, behind wasted decodes."""
 PAUSE_MS = 96
 """Silence after which it is decoded even beside an earlier decode that has been overtaken."""
 PARTIAL_S = 0.55
