@@ -86,6 +86,8 @@ class Room:
         self._plays_itself = plays_itself
         self._attached = 0
         self._people: dict[str, Participant] = {}
+        self._announced: set[str] = set()
+        """who has been told of"""
         self._utterances = itertools.count(1)
         self._greeted = False
         self._notice_due = False  # somebody does not know that there is a recording
@@ -174,7 +176,11 @@ class Room:
             person.talker.wake = self._tick.wake
             self._everybody.join(person)
             self._notice_due = bool(self._settings.room.recording)
+
+    def _announce(self, person: Participant) -> None:
+        """Somebody is on the line; an offer that could not be answered is nobody."""
         if self._presence is not None:
+            self._announced.add(person.id)
             self._presence.joined(person)
             self._conversation.mention(f"[{person.name} joins.]")
 
@@ -190,6 +196,7 @@ class Room:
         """Have somebody in the room who was admitted, until they are gone; free everything that their line held."""
         reason = "server stopping"
         self._metrics.calls.inc()
+        self._announce(person)
         try:
             async with asyncio.TaskGroup() as group:
                 parts = [
@@ -243,7 +250,8 @@ class Room:
             self._everybody.leave(person)
         if not person.over.done():
             person.over.set_result(reason)
-        if self._presence is not None:
+        if self._presence is not None and person.id in self._announced:
+            self._announced.discard(person.id)
             self._presence.left(person, reason)
             self._conversation.mention(f"[{person.name} leaves.]")
         if not self._people:
