@@ -19,6 +19,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from agent.engines.progress import Progress
@@ -172,11 +173,10 @@ def _run(command: list[str], folder: Path, env: dict[str, str], label: str, prog
 def _size(folder: Path) -> int:
     """Bytes of the largest file below a folder that someone else is writing: the box, wherever it is now."""
     largest = 0
-    for path in folder.rglob("*"):
-        try:
-            largest = max(largest, path.stat().st_size if path.is_file() else 0)
-        except OSError:  # renamed or removed meanwhile
-            continue
+    for parent, _, names in os.walk(folder):  # which passes over folders that are removed meanwhile; `rglob` does not
+        for name in names:
+            with suppress(OSError):  # renamed or removed meanwhile
+                largest = max(largest, (Path(parent) / name).stat().st_size)
     return largest
 
 

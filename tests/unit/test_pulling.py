@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from huggingface_hub import constants
 
 from agent.engines import fetching
 from agent.engines.catalogue import Catalogue
+from agent.engines.packages import _size
 from agent.errors import ModelCorrupt, ModelMissing
 from tests.unit.model_sources import KEY, WEIGHTS, Hub, Notes, names, serve, tarball, wheel, write
 
@@ -289,3 +291,22 @@ def test_a_home_that_can_not_be_written(hub: Hub, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("ANTIPHON_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(ModelMissing, match=r"can not be written.*make it writable, or set ANTIPHON_HOME"):
         Catalogue.load(write(tmp_path, HF)).pull(["m"])
+
+
+def test_a_folder_that_somebody_else_clears_can_be_measured(tmp_path: Path) -> None:
+    """pip unpacks into folders and removes them while its progress is shown."""
+    (tmp_path / "box").write_bytes(WEIGHTS[:1000])
+    stop = threading.Event()
+
+    def clutter() -> None:
+        while not stop.is_set():
+            (tmp_path / "build" / "deep" / "deeper").mkdir(parents=True)
+            shutil.rmtree(tmp_path / "build")
+
+    other = threading.Thread(target=clutter)
+    other.start()
+    try:
+        assert {_size(tmp_path) for _ in range(3000)} == {1000}
+    finally:
+        stop.set()
+        other.join()
