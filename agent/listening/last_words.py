@@ -52,11 +52,13 @@ _PIECE = re.compile(r"(?!\d+(?:st|nd|rd|th)$)(?:\d+|[A-Z]{1,3}|[A-Za-z]\d+|\d+[A
 _YEAR = re.compile(r"(19|20)\d\d")
 _JOINED = re.compile(r"\b(and|or|und|oder|et|ou|y|o|e)\b", re.IGNORECASE)
 _ANNOUNCED = re.compile(
-    r"\b(number|code|pin|password|postcode|zip|account|booking|nummer|numéro|número|código)\b", re.IGNORECASE
+    r"\b(?:number|code|pin|password|postcode|zip|account|booking|nummer|numéro|número|código)(?:\W+\w+){0,3}\W*$",
+    re.IGNORECASE,
 )
+"""what the digits at the end are, a few words before them"""
 
-_TOLD = re.compile(r", (?:(?:said|asked|replied|answered|[a-z]+ed) [A-Z]\w+|[A-Z]\w+ said)[.!]?$")
-"""a story's words for who spoke, at its end"""
+_TOLD = re.compile(r", (?:(?:said|[a-z]+ed),? [A-Z]\w+|[A-Z]\w+ said)[.!]?$")
+"""a story's words for who spoke, at its end; a recogniser hears a comma in them that nobody wrote"""
 _SPELLING = re.compile(r"\bspel\w*", re.IGNORECASE)
 _LIST_BEGUN = re.compile(
     r"^on (?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:buy|invite|pack)\b(?:\W+\w+){1,4}\W*$", re.IGNORECASE

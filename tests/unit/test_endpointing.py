@@ -99,7 +99,18 @@ def test_a_number_that_is_being_spelled_is_given_time(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["25", "It was in 1945.", "Is it 5, 6 or 7?", "I have 2.", "the 12th", "in 25 to 30 years.", "I live in the US."],
+    [
+        *(
+            "25",
+            "It was in 1945.",
+            "Is it 5, 6 or 7?",
+            "I have 2.",
+            "the 12th",
+            "in 25 to 30 years.",
+            "I live in the US.",
+        ),
+        "In whole numbers the ratio is said to be three to 2.",
+    ],
 )
 def test_an_ordinary_number_is_no_spelling(text: str) -> None:
     assert not dictated(text, "en")
@@ -120,6 +131,7 @@ def test_what_a_story_says_of_its_speaker_is_no_item_of_a_list() -> None:
     assert listed("Not now, Tom, not yet.")
     assert not listed("Not now, Tom, apologized Anna.")
     assert not listed("Not now, Tom, Anna said.")
+    assert not listed("Not now, Tom, apologized, Anna.")
     assert listed("We need onions, chopped carrots, peeled potatoes.")
 
 
