@@ -387,11 +387,15 @@ class Caller:
     async def event(self, kind: str, *, after: int = 0, within_s: float = 10.0) -> dict[str, Any]:
         """The next event of a type, from position ``after`` of `events` on.
 
-        :raises TimeoutError: if none comes within ``within_s``.
+        :raises TimeoutError: if none comes within ``within_s``; it says what came last.
         """
-        return await self._until(
-            lambda: next((event for event in self.events[after:] if event["type"] == kind), None), within_s
-        )
+        try:
+            return await self._until(
+                lambda: next((event for event in self.events[after:] if event["type"] == kind), None), within_s
+            )
+        except TimeoutError as error:
+            came = ", ".join(event["type"] for event in self.events[after:][-8:]) or "nothing"
+            raise TimeoutError(f"no {kind} within {within_s:g} s; what came last: {came}") from error
 
 
 def loud_end(pcm: I16) -> int:

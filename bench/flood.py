@@ -71,14 +71,15 @@ def memory_mb(server: Server) -> float:
     return float(psutil.Process(server.pid).memory_info().rss) / 1e6
 
 
-async def flood(url: str, bodies: list[tuple[str, bytes]]) -> dict[int, int]:
+async def flood(url: str, bodies: list[tuple[str, bytes]], query: str = "") -> dict[int, int]:
     """Post them, some at once; how often each status came."""
+    calls = f"{url}/v1/realtime/calls{query}"
     found: dict[int, int] = {}
     left = iter(bodies)
 
     async def post(http: aiohttp.ClientSession) -> None:
         for kind, body in left:
-            async with http.post(f"{url}/v1/realtime/calls", data=body, headers={"Content-Type": kind}) as response:
+            async with http.post(calls, data=body, headers={"Content-Type": kind}) as response:
                 await response.read()
                 found[response.status] = found.get(response.status, 0) + 1
 
