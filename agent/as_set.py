@@ -21,7 +21,8 @@ AMONG_OTHERS = (
 def company(settings: Settings, *, among_others: bool) -> Company:
     """The people of a room, or of a call."""
     names, clock = [settings.room.agent_name], asyncio.get_running_loop().time
-    return Company(policy(settings.room.policy if among_others else "one_to_one"), names, clock)
+    rule = policy(settings.room.policy if among_others else "one_to_one")
+    return Company(rule, names, clock, several=among_others)
 
 
 def manners(settings: Settings) -> Manners:

@@ -12,13 +12,20 @@ class Company:
 
     :param names: that the agent answers to.
     :param clock: `loop.time()`.
+    :param several: there may be others, so that it matters what each is called.
     """
 
     def __init__(
-        self, policy: Policy | None = None, names: Sequence[str] = (), clock: Callable[[], float] = float
+        self,
+        policy: Policy | None = None,
+        names: Sequence[str] = (),
+        clock: Callable[[], float] = float,
+        *,
+        several: bool = False,
     ) -> None:
         self._policy = policy or OneToOne()
         self._names = names
+        self._several = several
         self._clock = clock
         self._people: dict[str, str] = {}
         self._asking: set[str] = set()
@@ -30,7 +37,7 @@ class Company:
 
     def join(self, speaker: str, name: str) -> None:
         """Somebody is there."""
-        self._people[speaker] = name
+        self._people[speaker] = name if self._several else ""
 
     def leave(self, speaker: str) -> None:
         """Somebody is gone."""
@@ -43,6 +50,11 @@ class Company:
     def name(self, speaker: str) -> str:
         """What a person is called; "" if that does not matter."""
         return self._people.get(speaker, "")
+
+    @property
+    def everybody(self) -> list[str]:
+        """What people and the agent are called; nobody in a call of one's own."""
+        return [*self._people.values(), *self._names] if self._several else []
 
     def hold(self, speaker: str, *, on: bool) -> None:
         """This person holds the button, or lets go of it: what they say is said to the agent, to the turn's end."""

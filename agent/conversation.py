@@ -366,15 +366,24 @@ class Conversation:
         asked, self._asked = self._asked or self.usual, None
         self._turns.owed = ""
         prompt = self.history.prompt(instructions=asked.instructions)
+        self._start(number, lambda timeline: self._think(prompt, timeline, asked, preface), now, group, asked=asked)
+
+    def _think(
+        self,
+        prompt: Sequence[Message],
+        timeline: Timeline,
+        asked: Asked,
+        preface: str = "",
+        *,
+        last: bool = False,
+    ) -> AsyncGenerator[Part, None]:
+        """The answer as it was asked for.
+
+        :param last: of the rounds with tools.
+        """
         language = self.voice.language if asked.spoken else None
-        scope = self._tools.offered(asked.scope)
-        self._start(
-            number,
-            lambda timeline: think(self._llm, prompt, timeline, language, preface, scope),
-            now,
-            group,
-            asked=asked,
-        )
+        scope = self._tools.offered(asked.scope, last=last)
+        return think(self._llm, prompt, timeline, language, preface, scope, self.company.everybody)
 
     def _think_ahead(self, reply: Reply, group: asyncio.TaskGroup) -> None:
         """Begin with the rest of a reply whose tools have answered, while its beginning may still be heard."""
@@ -384,12 +393,10 @@ class Conversation:
         asked = reply.asked
         if asked.scope.choice != "none":  # who must call has called
             asked = replace(asked, scope=replace(asked.scope, choice="auto", only=""))
-        scope = self._tools.offered(asked.scope, last=number >= self._tools.settings.rounds)
         known = reply.timeline if not reply.text else Timeline()  # until something is heard, the person waits
         timeline = Timeline(known.speech_end, known.pause, known.transcript, known.judged)
         prompt = self.history.prompt(instructions=asked.instructions)
-        language = self.voice.language if asked.spoken else None
-        parts = think(self._llm, prompt, timeline, language, scope=scope)
+        parts = self._think(prompt, timeline, asked, last=number >= self._tools.settings.rounds)
         self._ahead = Ahead(asked, number, timeline, parts, group)
 
     def _go_on(self, number: int, now: float, group: asyncio.TaskGroup) -> None:
@@ -405,9 +412,7 @@ class Conversation:
         """Answer what may be the whole turn. The model that answers is first asked whether it is, if that is open."""
         if self._reader is self._llm:
             await self._judge(self._llm, prompt)
-        language = self.voice.language
-        scope = self._tools.offered(asked.scope)
-        async with aclosing(think(self._llm, prompt, timeline, language, scope=scope)) as parts:
+        async with aclosing(self._think(prompt, timeline, asked)) as parts:
             async for part in parts:
                 yield part
 

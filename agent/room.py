@@ -5,36 +5,30 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from agent.as_set import AMONG_OTHERS, company, manners, patience
-from agent.audio import TICK_S, TICK_SAMPLES, WIRE_RATE, Resampler
 from agent.conversation import Conversation, Line
 from agent.engines.protocols import LanguageModel
-from agent.errors import EngineError, SignalingError
+from agent.errors import SignalingError
 from agent.events import Event, Greet, Interruption, SpeechEnded, SpeechStarted
+from agent.gathering import Gathering
 from agent.history import EMBEDDED_CHARS, SERVER_CHARS, History
 from agent.listening.endpointing import Endpointing
 from agent.listening.listener import Ears, Hearing, Listener
 from agent.machine import Machine, Phase
 from agent.metrics import Metrics
-from agent.outlets import Everybody, OneLine
+from agent.outlets import OneLine, Outlets
 from agent.participant import TOO_LONG, WATCH_S, Participant
 from agent.realtime.config import SESSION_S
-from agent.realtime.presence import Presence
 from agent.realtime.session import Session
-from agent.recording import Recording
 from agent.settings import Settings
 from agent.speaking.client_playout import ClientPlayout
+from agent.speaking.goodbye import say_goodbye
 from agent.speaking.playout import Playout
-from agent.speaking.spoken import spoken
 from agent.speaking.voice import Voice
 from agent.tick import Tick
 from agent.tools.toolbox import Toolbox
@@ -44,8 +38,6 @@ log = logging.getLogger(__name__)
 
 CHANNEL_S = 1.0
 """How long the greeting waits for the client to be ready for its events."""
-GOODBYE_TAIL = WIRE_RATE // 2
-"""samples of silence after a goodbye, while its last words are under way"""
 MOST_ATTACHED = 8
 """further clients of one call"""
 
@@ -86,11 +78,8 @@ class Room:
         self._plays_itself = plays_itself
         self._attached = 0
         self._people: dict[str, Participant] = {}
-        self._announced: set[str] = set()
-        """who has been told of"""
         self._utterances = itertools.count(1)
         self._greeted = False
-        self._notice_due = False  # somebody does not know that there is a recording
         self._leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """why we end it; "" if the last person has left"""
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -136,13 +125,13 @@ class Room:
             metrics=metrics,
             company=company(settings, among_others=shared is not None),
         )
-        self._everybody = None if shared is None else Everybody(self._people.values)
-        self._outlets = self._everybody or OneLine(self._people.values)
-        self._presence = None
-        if shared is not None and self._everybody is not None:
-            self._presence = Presence(
-                name, shared, self._session, self._conversation, lambda: self.people, self._everybody.mixer.set_volume
+        self._gathering: Gathering | None = None
+        self._outlets: Outlets = OneLine(self._people.values)
+        if shared is not None:
+            self._gathering = Gathering(
+                name, shared, self._session, self._conversation, lambda: self.people, lambda: self._tick.wake()
             )
+            self._outlets = self._gathering.everybody
         self._tick = Tick(self._conversation.playout, self._outlets, self._conversation.watch, metrics.overruns.inc)
 
     # -- people ----------------------------------------------------------------------------------------------
@@ -170,40 +159,29 @@ class Room:
             utterances=self._utterances,
         )
         self._people[person.id] = person
-        self._conversation.company.join(person.id, person.name)
         self._session.join(person.line, person.listener)
-        if self._everybody is not None:
-            person.talker.wake = self._tick.wake
-            self._everybody.join(person)
-            self._notice_due = bool(self._settings.room.recording)
-
-    def _announce(self, person: Participant) -> None:
-        """Somebody is on the line; an offer that could not be answered is nobody."""
-        if self._presence is not None:
-            self._announced.add(person.id)
-            self._presence.joined(person)
-            self._conversation.mention(f"[{person.name} joins.]")
+        if self._gathering is not None:
+            self._gathering.admit(person)
 
     def _heard(self, person: Participant, event: Event) -> None:
         """What a listener has heard."""
         if isinstance(event, SpeechStarted | SpeechEnded):
             person.speaking = isinstance(event, SpeechStarted)
-            if self._presence is not None:
-                self._presence.changed(person)
+            if self._gathering is not None:
+                self._gathering.changed(person)
         self._conversation.post(event)
 
     async def attend(self, person: Participant) -> None:
         """Have somebody in the room who was admitted, until they are gone; free everything that their line held."""
         reason = "server stopping"
         self._metrics.calls.inc()
-        self._announce(person)
         try:
             async with asyncio.TaskGroup() as group:
                 parts = [
                     group.create_task(self._listen(person), name=f"ear {person.call_id}"),
                     group.create_task(person.line.watch(), name=f"line {person.call_id}"),
                     group.create_task(self._serve(person), name=f"session {person.call_id}"),
-                    group.create_task(self._greet(person), name=f"greeting {person.call_id}"),
+                    group.create_task(self._welcome(person), name=f"welcome {person.call_id}"),
                 ]
                 reason = await self._until_gone(person)
                 for part in parts:
@@ -246,14 +224,10 @@ class Room:
         self._people.pop(person.id, None)
         self._session.leave(person.line)
         self._conversation.leave(person.id)
-        if self._everybody is not None:
-            self._everybody.leave(person)
         if not person.over.done():
             person.over.set_result(reason)
-        if self._presence is not None and person.id in self._announced:
-            self._announced.discard(person.id)
-            self._presence.left(person, reason)
-            self._conversation.mention(f"[{person.name} leaves.]")
+        if self._gathering is not None:
+            self._gathering.dismiss(person, reason)
         if not self._people:
             self.leave("")
 
@@ -279,15 +253,19 @@ class Room:
     async def _listen(self, person: Participant) -> None:
         """Hear somebody until their line is gone."""
         assert person.listener is not None
-        if self._everybody is not None:
+        if self._gathering is not None:
             await person.listener.run(person.said())
         else:
             await person.listener.run(self._session.microphone.chunks() if self._plays_itself else person.line.chunks())
 
-    async def _greet(self, person: Participant) -> None:
-        """Speak first, as soon as a line is open, if there is something to say."""
+    async def _welcome(self, person: Participant) -> None:
+        """Have everybody know that somebody has come, and speak first, if there is something to say. Who is not on the
+        line yet is nobody: an offer alone costs its sender nothing."""
+        await person.line.connected.wait()
+        self._conversation.company.join(person.id, person.name)
+        if self._gathering is not None:
+            self._gathering.announce(person)
         if self._settings.agent.greeting and not self._session.listens_only and not self._greeted:
-            await person.line.connected.wait()
             with suppress(TimeoutError):  # a client without a channel is greeted, too
                 async with asyncio.timeout(CHANNEL_S):
                     await person.line.channel_open()
@@ -343,7 +321,8 @@ class Room:
         """Converse until the last person has left, or `leave` is called."""
         reason = "server stopping"
         try:
-            self._record()
+            if self._gathering is not None:
+                self._gathering.record()
             async with asyncio.TaskGroup() as group:
                 parts = [
                     group.create_task(self._tick.run(), name=f"tick {self.name}"),
@@ -354,32 +333,16 @@ class Room:
                 for part in parts:
                     part.cancel()
             if reason and not self._plays_itself and not self._session.listens_only:
-                await self._say_goodbye()
+                goodbye = self._settings.agent.goodbye
+                await say_goodbye(goodbye, self._models.voice, self._conversation.playout, self._outlets.play)
         except* Exception:  # this room's end, and no other's
             reason = "failed"
             log.exception("room failed room=%s calls=%s", self.name, " ".join(p.call_id for p in self.people))
         finally:
             self.over.set_result(reason)
-            if self._everybody is not None and self._everybody.recording is not None:
-                await self._everybody.recording.close()
+            if self._gathering is not None:
+                await self._gathering.close()
             self._metrics.underruns.inc(self._conversation.playout.underruns)
-
-    def _record(self) -> None:
-        """Begin to record, if the settings say so. If the disk fails, people are told, and the call goes on."""
-        folder, presence, everybody = self._settings.room.recording, self._presence, self._everybody
-        if not folder or presence is None or everybody is None:
-            return
-
-        def taken_down(who: str, name: str, text: str, seconds: float) -> None:
-            ended_s = recording.elapsed_s
-            recording.said(who, name, text, max(0.0, ended_s - seconds), ended_s)
-
-        failed = lambda _: presence.recorded(on=False)  # noqa: E731
-        recording = everybody.recording = Recording(Path(folder), self.name, datetime.now(UTC), failed)
-        for person in self.people:
-            recording.joined(person.id, person.name)
-        presence.taken_down = taken_down
-        presence.recorded(on=True)
 
     def leave(self, reason: str) -> None:
         """End the room from our side; with a word, if there is a reason."""
@@ -390,15 +353,9 @@ class Room:
         """Why the room is over."""
         loop = asyncio.get_running_loop()
         active = loop.time()
-        here: dict[str, bool] = {}
         while not self._leaving.done():
-            for person in self._people.values():
-                if here.get(person.id, True) is not person.here and self._presence is not None:
-                    self._presence.changed(person)
-                here[person.id] = person.here
-            if self._notice_due and self._machine.phase is Phase.IDLE and any(self._connected()):
-                self._notice_due = False
-                self._conversation.post(Greet(notice=True))
+            if self._gathering is not None:
+                self._gathering.look(idle=self._machine.phase is Phase.IDLE)
             if self._machine.phase is not Phase.IDLE:
                 active = loop.time()
             idle_s = self._settings.limits.idle_s
@@ -406,24 +363,3 @@ class Room:
                 self.leave("idle")
             await asyncio.wait({self._leaving}, timeout=WATCH_S)
         return self._leaving.result()
-
-    def _connected(self) -> Iterator[Participant]:
-        return (person for person in self._people.values() if person.line.connected.is_set())
-
-    async def _say_goodbye(self) -> None:
-        """Say it past the conversation, which is over; what it was saying fades."""
-        loop = asyncio.get_running_loop()
-        playout, voice = self._conversation.playout, self._models.voice
-        resampler = Resampler(voice.rate, WIRE_RATE)
-        playout.cut(0)
-        parts = [playout.read(), playout.read()]
-        text = spoken(self._settings.agent.goodbye, voice.language)
-        with suppress(EngineError):
-            parts += [resampler(pcm) async for pcm in voice.speak(text)]
-        parts += [resampler.flush(), np.zeros(GOODBYE_TAIL, np.int16)]
-        pcm = np.concatenate(parts)
-        due = loop.time()
-        for begins in range(0, len(pcm) - TICK_SAMPLES + 1, TICK_SAMPLES):
-            self._outlets.play(pcm[begins : begins + TICK_SAMPLES])
-            due += TICK_S
-            await asyncio.sleep(due - loop.time())

@@ -15,14 +15,16 @@ from tests.scripted_llm import Answer, ScriptedLLM, scripted_llm
 
 
 @asynccontextmanager
-async def rooms(answer: str = "It is noon.", **room: Any) -> AsyncIterator[tuple[str, Worker, ScriptedLLM]]:
+async def rooms(
+    answer: str = "It is noon.", *, limits: dict[str, float] | None = None, **room: Any
+) -> AsyncIterator[tuple[str, Worker, ScriptedLLM]]:
     """A server with rooms, and a language model that says one thing."""
 
     def mind(messages: list[dict[str, str]]) -> Answer | str:
         return answer
 
     async with scripted_llm(mind) as llm:
-        flags: dict[str, Any] = {"llm": {"url": llm.url, "model": "scripted"}, "room": room}
+        flags: dict[str, Any] = {"llm": {"url": llm.url, "model": "scripted"}, "room": room, "limits": limits or {}}
         settings = await asyncio.to_thread(lambda: load(**flags))
         async with serving(settings) as (url, worker):
             llm.requests.clear()

@@ -50,6 +50,8 @@ class Presence:
         self._people = people
         self._set_volume = set_volume
         self._recording = False
+        self._known: set[str] = set()
+        """whom everybody has been told of"""
         self._speakers: dict[str, str] = {}  # of people's newest turns, by item
         self.taken_down: Callable[[str, str, str, float], None] = lambda who, name, text, seconds: None
         """told who has said what, and how long it took, s; ``who`` is "agent" or a person's id"""
@@ -68,12 +70,13 @@ class Presence:
     def greet(self, client: Client) -> None:
         """Tell a client who is there."""
         person = self._person(client)
+        known = [each for each in self._people() if each is person or each.id in self._known]
         state = ev.RoomState(
             room=self._name,
             policy=self._settings.policy,
             agent=self._settings.agent_name,
             you=person.id if person is not None else "",
-            people=[_told(each) for each in self._people()],
+            people=[_told(each) for each in known],
             capacity=self._settings.capacity,
             recording=self._recording,
         )
@@ -81,10 +84,12 @@ class Presence:
 
     def joined(self, person: Participant) -> None:
         """Somebody came in."""
+        self._known.add(person.id)
         self._emit(ev.RoomJoined(person=_told(person)))
 
     def left(self, person: Participant, reason: str) -> None:
         """Somebody has left."""
+        self._known.discard(person.id)
         self._emit(ev.RoomLeft(person_id=person.id, reason=reason))
 
     def changed(self, person: Participant) -> None:
@@ -171,7 +176,14 @@ class Presence:
 
 
 def _told(person: Participant) -> ev.RoomPerson:
-    return ev.RoomPerson(id=person.id, name=person.name, muted=person.muted, speaking=person.speaking, here=person.here)
+    return ev.RoomPerson(
+        id=person.id,
+        name=person.name,
+        role=person.role,
+        muted=person.muted,
+        speaking=person.speaking,
+        here=person.here,
+    )
 
 
 def _flag(event: dict[str, Any], name: str) -> bool:

@@ -14,6 +14,8 @@ class RoomPerson(Wire):
     """``person_…``; the same person has it again who drops and comes back"""
     name: str
     """at most 40 characters, on one line"""
+    role: Literal["talk", "listen"]
+    """listen: hears everybody, and may neither speak nor ask"""
     muted: bool
     """nothing is heard of this person, by their own wish"""
     speaking: bool

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 
 from agent.audio import WIRE_RATE, Resampler
 from agent.engines.protocols import ANY, Call, CallDelta, Ending, LanguageModel, Message, Scope
 from agent.metrics import Timeline
 from agent.speaking.clauses import Clause, Clauses
+from agent.speaking.labels import Labels
 from agent.speaking.playout import PlayoutWriter
 from agent.speaking.spoken import spoken
 from agent.speaking.voice import Voice
@@ -25,6 +26,7 @@ async def think(
     language: str | None,
     preface: str = "",
     scope: Scope = ANY,
+    names: Collection[str] = (),
 ) -> AsyncGenerator[Part, None]:
     """The answer to ``prompt``, clause by clause, as soon as each is complete; then its calls as they come. Text behind
     a call is left out: the API has no place for it.
@@ -32,31 +34,31 @@ async def think(
     :param language: ISO 639-1 of the voice that will say it; None if it is only written, piece by piece as it comes.
     :param preface: is said first, while the model thinks.
     :param scope: the tools that the model may call, and how long the answer may be.
+    :param names: before which a colon at the beginning of the answer says who speaks; that is left out.
     :raises EngineError: if the language model failed.
     """
     loop = asyncio.get_running_loop()
     clauses = Clauses(language or "en")
     if preface and language is not None:
         yield Clause(text=preface + " ", spoken=spoken(preface, language))
-    calls = said = False
+    labels, calls, said = Labels(names), False, False
     async with aclosing(llm.reply(prompt, scope)) as pieces:
         async for piece in pieces:
             if timeline.first_delta is None:
                 timeline.first_delta = loop.time()
+            text = labels.feed(piece) if isinstance(piece, str) else labels.flush()
+            if language is None:
+                said = said or bool(text.strip())
+                if said and text and not calls:
+                    yield Clause(text=text, spoken="")
+            elif not calls:
+                for clause in clauses.feed(text):
+                    yield clause
             if not isinstance(piece, str):
                 for clause in clauses.flush():
                     yield clause
                 calls = True
                 yield piece
-            elif calls:
-                continue
-            elif language is None:
-                said = said or bool(piece.strip())
-                if said:
-                    yield Clause(text=piece, spoken="")
-            else:
-                for clause in clauses.feed(piece):
-                    yield clause
     for clause in clauses.flush():
         yield clause
 

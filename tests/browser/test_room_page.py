@@ -32,8 +32,8 @@ Serve = Callable[[web.Application], Awaitable[str]]
 CROWD = ("Anna", "Ben", "Carla Cornelia von Kesselstatt", "Dör", "Ελένη")
 
 
-def person(number: int, name: str, **told: bool) -> RoomPerson:
-    usual = {"muted": False, "speaking": False, "here": True}
+def person(number: int, name: str, **told: Any) -> RoomPerson:
+    usual = {"role": "talk", "muted": False, "speaking": False, "here": True}
     return RoomPerson(id=f"person_{number}", name=name, **(usual | told))
 
 
@@ -156,6 +156,24 @@ async def test_captions_stand_under_names_and_are_saved_with_them(
     assert text.startswith("1\n00:00:00,000 --> 00:00:0")
     assert "\nBen: Shall we take the train?\n" in text
     assert "\nAnna: Antiphon, when is the next train to Ghent?\n" in text
+    assert tab.unexpected() == []
+
+
+async def test_who_may_only_listen_is_offered_nothing_else(
+    scripted: ScriptedServer, serve: Serve, browser_page: OpenPage
+) -> None:
+    """Neither a button nor a key sends anything; others see why this person is silent."""
+    tab = await enter(scripted, serve, browser_page, state(person(0, "Anna", role="listen"), person(1, "Ben")))
+    for control in ("mute", "hold", "interrupt", "textbox"):
+        await expect(tab.page.get_by_test_id(control)).to_have_count(0)
+    own = tab.page.get_by_test_id("member").filter(has_text="Anna")
+    await expect(own).to_contain_text("listening only")
+    await expect(tab.page.get_by_test_id("volume")).to_have_count(1)
+    await tab.page.keyboard.press(" ")
+    await tab.page.keyboard.press("m")
+    await expect(own).to_have_attribute("data-muted", "false")
+    assert scripted.received.empty(), await scripted.next()
+    await expect(tab.page.get_by_test_id("hangup")).to_be_visible()
     assert tab.unexpected() == []
 
 

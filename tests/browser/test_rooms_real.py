@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import expect
 
 from bench.server import Server
@@ -77,3 +79,49 @@ async def test_two_people_and_the_agent(server: Server, browser_page: OpenPage, 
     await expect(anna.page.get_by_test_id("member")).to_have_count(1)
     assert anna.unexpected() == []
     assert ben.unexpected() == []
+
+
+async def test_the_other_one_stops_the_answer(server: Server, browser_page: OpenPage, tmp_path: Path) -> None:
+    """Anna is told a story; Ben, whom it is not told to, says the agent's name and "stop". Both pages show what was
+    never said struck through, and Ben's words are under his name."""
+    asks: list[float | str] = [0.5, "Antiphon, please tell me a long story about the sea.", 60.0]
+    stops: list[float | str] = [part for _ in range(10) for part in ("Antiphon, stop.", 3.5)]
+    wavs = [await asyncio.to_thread(screenplay, tmp_path / f"{n}.wav", *part) for n, part in enumerate((asks, stops))]
+    ben = await enter(browser_page, server, "Ben", wavs[1])
+    await ben.page.get_by_test_id("mute").click()
+    await expect(ben.page.get_by_test_id("mute")).to_have_attribute("data-on", "true")
+    anna = await enter(browser_page, server, "Anna", wavs[0])
+    await ben.until("antiphon.levels.read('agent').rms_dbfs > -50", within_s=20)
+    await ben.page.get_by_test_id("mute").click()
+    for tab in (ben, anna):
+        cut = tab.page.locator('[data-testid="agent-transcript"][data-cut="true"]')
+        await expect(cut.first).to_be_attached(timeout=15_000)
+        await expect(tab.page.get_by_test_id("unheard").first).to_be_attached()
+    await expect(anna.page.locator(".entry", has_text="Ben").first).to_contain_text(
+        re.compile("stop", re.I), timeout=10_000
+    )
+    await anna.page.screenshot(path="tests/artifacts/room-interrupted.png")
+    assert anna.unexpected() == []
+    assert ben.unexpected() == []
+
+
+async def test_a_page_that_crashes_is_missed_and_nothing_else_happens(
+    server: Server, browser_page: OpenPage, tmp_path: Path
+) -> None:
+    """Who stays sees it, is answered, and meets again who opens another page."""
+    parts: list[tuple[float | str, ...]] = [(14.0, "Antiphon, what is the capital of France?", 60.0), (60.0,)]
+    wavs = [await asyncio.to_thread(screenplay, tmp_path / f"{n}.wav", *part) for n, part in enumerate(parts)]
+    anna = await enter(browser_page, server, "Anna", wavs[0])
+    ben = await enter(browser_page, server, "Ben", wavs[1])
+    with pytest.raises(PlaywrightError):
+        await ben.page.goto("chrome://crash")
+    members = anna.page.get_by_test_id("member")
+    await expect(members.filter(has_text="Ben")).to_contain_text("connection lost", timeout=20_000)
+    await anna.until("antiphon.levels.read('agent').rms_dbfs > -50", within_s=30)
+    again = await ben.page.context.new_page()
+    await again.goto(f"{server.url}/?room=kitchen")
+    await again.get_by_test_id("own-name").fill("Ben")
+    await again.get_by_test_id("start").click()
+    await expect(members.filter(has_text="Ben 2")).to_be_visible(timeout=20_000)
+    await expect(again.get_by_test_id("people")).to_contain_text("Ben 2 (you)")
+    assert anna.unexpected() == []

@@ -114,3 +114,12 @@ def test_settings_name_a_policy() -> None:
     assert all(isinstance(policy(name), kind) for name, kind in POLICIES.items())
     with pytest.raises(ConfigError, match="one_to_one, addressed"):
         policy("both")
+
+
+def test_a_name_is_for_telling_people_apart() -> None:
+    """Alone with the agent nobody has one: a prompt that begins with "Guest:" is none of a call."""
+    alone, among = Company(names=NAMES), Company(Addressed(), NAMES, several=True)
+    for company in (alone, among):
+        company.join("1", "Ann")
+    assert (alone.name("1"), alone.everybody) == ("", [])
+    assert (among.name("1"), among.everybody) == ("Ann", ["Ann", *NAMES])

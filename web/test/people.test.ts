@@ -9,6 +9,7 @@ type Written = ServerEvent extends infer E ? (E extends ServerEvent ? Omit<E, "e
 const person = (id: string, name: string, fields: Partial<RoomPerson> = {}): RoomPerson => ({
   id,
   name,
+  role: "talk",
   muted: false,
   speaking: false,
   here: true,

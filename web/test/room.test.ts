@@ -76,6 +76,7 @@ describe("Room", () => {
   const person = (id: string, muted = false): RoomPerson => ({
     id,
     name: id,
+    role: "talk",
     muted,
     speaking: false,
     here: true,

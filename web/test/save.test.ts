@@ -110,6 +110,7 @@ describe("the transcript of a room", () => {
   const person = (id: string, name: string) => ({
     id,
     name,
+    role: "talk" as const,
     muted: false,
     speaking: false,
     here: true,

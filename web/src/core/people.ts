@@ -76,6 +76,11 @@ export function speakers(room: RoomState): readonly Person[] {
   return speaking.sort((a, b) => Number(b.id === room.you) - Number(a.id === room.you));
 }
 
+/** Whether the person at this page may speak; a guest with a token for listening may not. */
+export function mayTalk(room: RoomState | null): boolean {
+  return room?.people.find(({ id }) => id === room.you)?.role !== "listen";
+}
+
 /** The agent answers whoever holds a button; elsewhere it hears everything, or answers nobody. */
 export function holdable({ policy }: RoomState): boolean {
   return policy === "addressed" || policy === "moderated";

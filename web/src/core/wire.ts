@@ -534,6 +534,7 @@ export interface RoomStateEvent {
 export interface RoomPerson {
   id: string;
   name: string;
+  role: "talk" | "listen";
   muted: boolean;
   speaking: boolean;
   here: boolean;

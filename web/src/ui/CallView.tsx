@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
 import { text } from "../core/i18n";
+import { mayTalk } from "../core/people";
 import { Controls } from "./Controls";
 import { captions } from "./looks";
 import { Meter } from "./Meter";
@@ -28,7 +29,7 @@ export function CallView({ client }: { client: VoiceClient }) {
         <Phase client={client} />
         {room && <People client={client} room={room} />}
         <div class="meters">
-          <Meter client={client} source="microphone" />
+          {mayTalk(room) && <Meter client={client} source="microphone" />}
           <Meter client={client} source="agent" />
         </div>
         <Waterfall client={client} />
@@ -45,7 +46,7 @@ export function CallView({ client }: { client: VoiceClient }) {
             <Transcript client={client} />
           </>
         )}
-        <TextBox client={client} />
+        {mayTalk(room) && <TextBox client={client} />}
       </section>
       <Controls client={client} />
     </main>

@@ -1,6 +1,6 @@
 import type { VoiceClient } from "../core/client";
 import { text } from "../core/i18n";
-import { holdable } from "../core/people";
+import { holdable, mayTalk } from "../core/people";
 import { HangUpIcon, InterruptIcon, MicrophoneIcon, MutedIcon, SettingsIcon } from "./icons";
 import { dialog } from "./looks";
 
@@ -10,24 +10,7 @@ export function Controls({ client }: { client: VoiceClient }) {
   const words = text.value;
   return (
     <div class="controls">
-      {client.talk.holds ? (
-        <Hold client={client} idle={words.hold} held={words.held} />
-      ) : (
-        <Mute client={client} />
-      )}
-      {room && holdable(room) && (
-        <Hold client={client} idle={words.room.hold(room.agent)} held={words.room.held} />
-      )}
-      <button
-        type="button"
-        data-testid="interrupt"
-        disabled={!client.answering}
-        aria-keyshortcuts="Escape"
-        onClick={() => client.interrupt()}
-      >
-        <InterruptIcon />
-        {text.value.interrupt} <kbd>{text.value.keyNames.escape}</kbd>
-      </button>
+      {mayTalk(room) && <Talking client={client} />}
       <button type="button" class="danger" data-testid="hangup" onClick={() => client.leave()}>
         <HangUpIcon />
         {room ? words.room.leave : words.hangup}
@@ -55,6 +38,34 @@ export function Controls({ client }: { client: VoiceClient }) {
         ?
       </button>
     </div>
+  );
+}
+
+/** What only those need who may say something. */
+function Talking({ client }: { client: VoiceClient }) {
+  const { room } = client.state.value;
+  const words = text.value;
+  return (
+    <>
+      {client.talk.holds ? (
+        <Hold client={client} idle={words.hold} held={words.held} />
+      ) : (
+        <Mute client={client} />
+      )}
+      {room && holdable(room) && (
+        <Hold client={client} idle={words.room.hold(room.agent)} held={words.room.held} />
+      )}
+      <button
+        type="button"
+        data-testid="interrupt"
+        disabled={!client.answering}
+        aria-keyshortcuts="Escape"
+        onClick={() => client.interrupt()}
+      >
+        <InterruptIcon />
+        {words.interrupt} <kbd>{words.keyNames.escape}</kbd>
+      </button>
+    </>
   );
 }
 

@@ -49,7 +49,9 @@ function Member({ client, person, own }: { client: VoiceClient; person: Person; 
   const words = text.value.room;
   const muted = own ? client.talk.muted.value : person.muted;
   const speaking = person.here && person.speaking;
-  const state = !person.here ? words.away : speaking ? words.speaking : muted ? words.muted : "";
+  const talks = person.role === "talk";
+  const silent = talks ? (muted ? words.muted : "") : words.listens;
+  const state = !person.here ? words.away : speaking ? words.speaking : silent;
   return (
     <li
       class="member"
@@ -62,7 +64,7 @@ function Member({ client, person, own }: { client: VoiceClient; person: Person; 
     >
       <span class="face" aria-hidden="true">
         {[...person.name][0]?.toUpperCase()}
-        {muted && <MutedIcon />}
+        {(muted || !talks) && <MutedIcon />}
       </span>
       <span class="who">
         <bdi class="name" title={person.name}>
@@ -72,7 +74,7 @@ function Member({ client, person, own }: { client: VoiceClient; person: Person; 
           {own && ` (${words.you})`} {state}
         </span>
       </span>
-      {!own && <Volume client={client} person={person} />}
+      {!own && talks && <Volume client={client} person={person} />}
     </li>
   );
 }

@@ -3,7 +3,7 @@ import type { VoiceClient } from "../core/client";
 import type { CallState } from "../core/conversation";
 import { language, text } from "../core/i18n";
 import type { Source } from "../core/levels";
-import { type RoomState, speakers } from "../core/people";
+import { mayTalk, type RoomState, speakers } from "../core/people";
 import type { Talk } from "../core/talk";
 import type { PhaseName } from "../core/wire";
 
@@ -75,7 +75,7 @@ function wordsOf(room: RoomState, phase: PhaseName, talk: Talk): string {
     const names = new Intl.ListFormat(language.value).format(speaking.map(({ name }) => name));
     return say.hearing(names, speaking.length);
   }
-  if (talk.muted.value && !held) return muted;
+  if (talk.muted.value && !held && mayTalk(room)) return muted;
   if (policy === "scribe") return say.writing(agent);
   return policy === "moderated" && !held ? say.waiting(agent) : say.listening(agent);
 }

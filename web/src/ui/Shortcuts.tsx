@@ -1,6 +1,7 @@
 import { useEffect } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
 import { text } from "../core/i18n";
+import { mayTalk } from "../core/people";
 import { Dialog } from "./Dialog";
 import { captions, dialog, letters } from "./looks";
 
@@ -34,21 +35,22 @@ function pressed(client: VoiceClient, event: KeyboardEvent): void {
   if (event.key === "Escape") {
     const menu = target.closest("details.save[open]");
     if (menu) menu.removeAttribute("open");
-    else client.interrupt();
+    else if (mayTalk(client.state.value.room)) client.interrupt();
     return;
   }
   const modified = event.ctrlKey || event.metaKey || event.altKey;
   if (modified || letters.value === "off" || target.closest(WRITING)) return;
   const connection = client.connection.value;
   const inCall = connection === "live" || connection === "interrupted";
-  if (event.key === " " && inCall && !target.closest(PRESSED)) {
+  const talks = inCall && mayTalk(client.state.value.room);
+  if (event.key === " " && talks && !target.closest(PRESSED)) {
     event.preventDefault(); // the page would scroll
     if (!event.repeat) client.talk.holding.begin();
   } else if (event.repeat) {
     return;
   } else if (event.key === "?") {
     dialog.value = "keys";
-  } else if (event.key.toLowerCase() === "m" && inCall) {
+  } else if (event.key.toLowerCase() === "m" && talks) {
     client.talk.mute(!client.talk.muted.value);
   } else if (event.key.toLowerCase() === "c" && inCall) {
     captions.value = captions.value === "on" ? "off" : "on";

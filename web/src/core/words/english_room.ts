@@ -33,6 +33,7 @@ export const room = {
   you: "you",
   speaking: "speaking",
   muted: "muted",
+  listens: "listening only",
   away: "connection lost",
   volumes: "Volumes",
   volume: (name: string) => `Volume of ${name}`,

@@ -25,6 +25,7 @@ export const room: Strings["room"] = {
   you: "Sie",
   speaking: "spricht",
   muted: "stumm",
+  listens: "hört nur zu",
   away: "Verbindung verloren",
   volumes: "Lautstärken",
   volume: (name) => `Lautstärke von ${name}`,
