@@ -24,6 +24,8 @@ from bench.speech import Clip, questions
 from bench.turn_cases import recorded
 
 MISSED_S = 10.0
+ANSWERED_S = 60.0
+"""within which an answer is over: a small model's hundred tokens are half a minute of speech"""
 STAGES = ("pause", "transcript", "judged", "endpoint", "first_delta", "first_clause", "first_audio", "audible")
 
 
@@ -38,9 +40,9 @@ async def turn(caller: Caller, clip: Clip) -> dict[str, Any]:
     except TimeoutError:
         return {**result, "missed": True}
     result["voice_to_voice_ms"] = (first.at - ended) * 1000
-    timeline = await caller.event("antiphon.timeline", after=after, within_s=30.0)
+    timeline = await caller.event("antiphon.timeline", after=after, within_s=ANSWERED_S)
     result["stages"] = {stage: timeline.get(f"{stage}_ms") for stage in STAGES}
-    await caller.hears_silence(1.0, within_s=30.0)
+    await caller.hears_silence(1.0, within_s=ANSWERED_S)
     return result
 
 
