@@ -58,7 +58,7 @@ class Patience:
 
 TWO_WORDS_S = 0.45
 """of speech; what a recogniser makes two words of sooner is an "uh-huh" that it misheard"""
-LOOK_S = 0.7
+LOOK_S = 0.9
 """of sound in which a recogniser found no word; in less of it there may be none because it begins with a breath"""
 LATE_S = 0.4
 """for which words are waited for beyond that, if the recogniser is late"""

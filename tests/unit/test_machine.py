@@ -205,7 +205,7 @@ def test_signs_of_listening_do_not_cut_and_are_not_answered() -> None:
 
 def test_music_does_not_silence_the_agent_for_long_and_words_in_it_still_cut() -> None:
     machine = held_at(1.0)
-    assert machine.handle(Partial("ann", 2, ""), 1.9) == []
+    assert machine.handle(Partial("ann", 2, ""), 2.0) == []
     assert machine.handle(Deadline(), 2.1) == [Resume()]
     assert machine.phase is Phase.SPEAKING
     assert machine.handle(Partial("ann", 2, "please be so kind"), 3.0)[0] == Cut(by_speech=True)
@@ -213,7 +213,7 @@ def test_music_does_not_silence_the_agent_for_long_and_words_in_it_still_cut() -
 
 def test_a_look_at_the_first_breath_alone_is_no_proof_of_music() -> None:
     machine = held_at(1.0)
-    assert machine.handle(Partial("ann", 2, ""), 1.5) == []
+    assert machine.handle(Partial("ann", 2, ""), 1.8) == []
     assert machine.handle(Deadline(), 2.1) == []
     assert machine.phase is Phase.YIELDING
     assert machine.handle(Partial("ann", 2, "please be so kind"), 2.3)[0] == Cut(by_speech=True)
