@@ -92,11 +92,14 @@ async def interruption(line: Line, after: int, began: float) -> verdicts.Interru
     """Wait for what follows an interruption, the next story as a rule, and judge."""
     caller, loop = line.caller, asyncio.get_running_loop()
     await asyncio.sleep(max(0.0, began + verdicts.CUT_WITHIN_S + verdicts.SETTLE_S - loop.time()))
-    cleared = [event["at"] for event in caller.events[after:] if event["type"] == "output_audio_buffer.cleared"]
+    cleared = next((n for n, e in enumerate(caller.events[after:]) if e["type"] == "output_audio_buffer.cleared"), None)
     line.story_at = float("-inf")
-    if cleared:
+    if cleared is not None:
+        settled = caller.events[after + cleared]["at"] + 3 * verdicts.SETTLE_S
         try:
-            line.story_at = (await caller.hears(max(cleared[0] + 3 * verdicts.SETTLE_S, loop.time()), within_s=2.5)).at
+            line.story_at = (await caller.hears(max(settled, loop.time()), within_s=2.5)).at
+            # Its first packets may be here before the news of it, and without that they would be the old reply's.
+            await caller.event("output_audio_buffer.started", after=after + cleared, within_s=1.0)
         except TimeoutError:
             pass  # "stop" need not be answered
     return verdicts.judge_interruption(caller.events[after:], caller.ear.frames, began)
