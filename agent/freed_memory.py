@@ -23,5 +23,5 @@ _trim = _libc()
 
 
 def give_back() -> bool:
-    """Return it; whether there was any. Takes some 10 ms of a server that has been busy: for when nobody talks."""
+    """Return it; whether there was any. Takes 10 to 20 ms of a server that has been busy: for when nobody talks."""
     return bool(_trim(0))

@@ -42,12 +42,19 @@ class Participant:
         self.name = seat.name
         self.role = seat.role
         self.muted = False
+        self.asks = False
+        """holds the button: is heard, muted or not"""
         self.speaking = False
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """why they are gone"""
         self.listener: Listener | None = None
         self.talker = Talker()
         """what the others hear of them"""
+
+    @property
+    def silent(self) -> bool:
+        """Nothing is heard of them, by their own wish."""
+        return self.muted and not self.asks
 
     @property
     def here(self) -> bool:
@@ -61,7 +68,7 @@ class Participant:
 
     async def _spoken(self) -> AsyncIterator[AudioChunk]:
         async for chunk in self.line.chunks():
-            if not self.muted and self.role == "talk":
+            if not self.silent and self.role == "talk":
                 yield chunk
 
     async def until_gone(self, limits: LimitsSettings) -> str:

@@ -70,6 +70,8 @@ class Presence:
     def greet(self, client: Client) -> None:
         """Tell a client who is there."""
         person = self._person(client)
+        if person is not None and person.asks:  # a button that was held when the line was lost
+            self._hold(person, on=False)
         known = [each for each in self._people() if each is person or each.id in self._known]
         state = ev.RoomState(
             room=self._name,
@@ -146,13 +148,18 @@ class Presence:
     def _address(self, client: Client, event: dict[str, Any]) -> None:
         """Push to talk to the agent: what is said while the button is held is said to it, and is over with it."""
         person, on = self._asking(client), _flag(event, "on")
-        company = self._conversation.company
-        if on and self._conversation.replying and company.answered != person.id:
+        if on and self._conversation.replying and self._conversation.company.answered != person.id:
             self._conversation.post(Interrupt())
-        company.hold(person.id, on=on)
+        self._hold(person, on=on)
         if not on and person.listener is not None:
             person.listener.finish()
             self._conversation.post(Commit(person.id))
+
+    def _hold(self, person: Participant, *, on: bool) -> None:
+        person.asks = on
+        self._conversation.company.hold(person.id, on=on)
+        if person.muted:
+            self.changed(person)
 
     def _say(self, client: Client, event: dict[str, Any]) -> None:
         """A line for all to read."""
@@ -180,7 +187,7 @@ def _told(person: Participant) -> ev.RoomPerson:
         id=person.id,
         name=person.name,
         role=person.role,
-        muted=person.muted,
+        muted=person.silent,
         speaking=person.speaking,
         here=person.here,
     )

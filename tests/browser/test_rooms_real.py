@@ -69,6 +69,7 @@ async def test_two_people_and_the_agent(server: Server, browser_page: OpenPage, 
     assert "?room=kitchen#token=ek_" in await anna.page.evaluate("navigator.clipboard.readText()")
     you, turns = await anna.page.evaluate(f"[antiphon.state.value.room.you, {TURNS}]")
     await anna.page.reload()
+    await anna.page.reload()  # before the first has gone on with the call
     await anna.until("antiphon.state.value.room?.you && antiphon.connection.value === 'live'", within_s=20)
     assert await anna.page.evaluate("antiphon.state.value.room.you") == you, "came back as somebody else"
     assert await anna.page.evaluate(TURNS) >= turns

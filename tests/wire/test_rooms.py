@@ -107,10 +107,15 @@ async def test_in_a_moderated_room_the_button_is_what_asks() -> None:
         await ann.say(TIME)
         await remembered(worker, "Ann", "time")
         assert not llm.requests
+        ben.send({"type": "antiphon.room.mute", "muted": True})
         ben.send({"type": "antiphon.room.address", "on": True})
         ended = await ben.say(FRANCE)
         ben.send({"type": "antiphon.room.address", "on": False})
         await ben.hears(ended, within_s=10.0)
+        told = [
+            event["person"]["muted"] for event in ann.of("antiphon.room.changed") if event["person"]["name"] == "Ben"
+        ]
+        assert told[0] and told[-1] and False in told, "muted, heard while holding the button, muted again"
 
 
 async def test_a_scribe_never_speaks() -> None:

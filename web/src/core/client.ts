@@ -49,6 +49,8 @@ export class VoiceClient {
   readonly #awake = new Awake();
   readonly #uplink: Uplink;
   #call: Call | null = null;
+  /** The call that is gone on with, until it is live again: it may be let go of and found anew meanwhile, too. */
+  #lost: URL | null = null;
   /** Counts joins and ends: whatever awaited across one of them is stale. */
   #attempt = 0;
   #trying = false;
@@ -114,12 +116,13 @@ export class VoiceClient {
 
   /** Hangs up. The transcript stays. */
   leave(): void {
+    if (this.#lost) void this.server.hangUp(this.#lost);
     this.#end(null);
   }
 
   /** The page goes away, perhaps to be loaded again: lets go of the call without hanging up. */
   suspend(): void {
-    const location = this.#call?.suspend();
+    const location = this.#call?.suspend() ?? this.#lost;
     if (location) leave(location.href, this.room.name, this.muted.value, this.#state.value);
     this.#call = null;
     this.#end(null);
@@ -197,6 +200,7 @@ export class VoiceClient {
   async #goOn(location: URL): Promise<void> {
     this.#rest();
     this.#call = null;
+    this.#lost = location;
     this.#attempt += 1;
     const attempt = this.#attempt;
     const until = Date.now() + RECONNECT_MS;
@@ -235,6 +239,7 @@ export class VoiceClient {
     this.talk.gate();
     await call.connect();
     if (attempt !== this.#attempt) return; // hung up meanwhile
+    this.#lost = null;
     this.#connection.value = "live";
     this.#awake.want(true);
     this.looks.begin(call.peer);
@@ -285,7 +290,7 @@ export class VoiceClient {
     this.#attempt += 1;
     this.#rest();
     const call = this.#call;
-    this.#call = null;
+    this.#call = this.#lost = null;
     call?.close();
     this.levels.ignore("agent");
     this.#uplink.close();

@@ -47,7 +47,7 @@ export function People({ client, room }: { client: VoiceClient; room: RoomState 
 
 function Member({ client, person, own }: { client: VoiceClient; person: Person; own: boolean }) {
   const words = text.value.room;
-  const muted = own ? client.talk.muted.value : person.muted;
+  const muted = own ? client.talk.muted.value && !client.talk.holding.held.value : person.muted;
   const speaking = person.here && person.speaking;
   const talks = person.role === "talk";
   const silent = talks ? (muted ? words.muted : "") : words.listens;

@@ -152,7 +152,7 @@ export const english = {
   keys: "Keys",
   keyList: {
     escape: "Interrupt the agent",
-    space: "Hold to talk, let go to send",
+    space: "With push to talk: hold to talk, let go to send",
     m: "Mute and unmute",
     c: "Show and hide what is said",
     help: "This list",

@@ -149,7 +149,7 @@ export const german: Strings = {
   keys: "Tasten",
   keyList: {
     escape: "Den Agenten unterbrechen",
-    space: "Zum Sprechen halten, loslassen zum Senden",
+    space: "Mit Sprechtaste: halten zum Sprechen, loslassen zum Senden",
     m: "Mikrofon stumm und wieder an",
     c: "Zeigen und verbergen, was gesagt wird",
     help: "Diese Liste",
