@@ -38,8 +38,6 @@ class Gathering:
         self._conversation = conversation
         self._people = people
         self._wake = wake
-        self._announced: dict[str, bool] = {}
-        """who has been told of, by id, and whether they were told to be here"""
         self._notice_due = False  # somebody does not know that there is a recording
         self.everybody = Everybody(people)
         self._presence = Presence(name, settings, session, conversation, people, self.everybody.mixer.set_volume)
@@ -51,7 +49,6 @@ class Gathering:
 
     def announce(self, person: Participant) -> None:
         """Somebody is on the line."""
-        self._announced[person.id] = True
         self._presence.joined(person)
         self._conversation.mention(f"[{person.name} joins.]")
         self._notice_due = bool(self._settings.recording)
@@ -63,18 +60,13 @@ class Gathering:
     def dismiss(self, person: Participant, reason: str) -> None:
         """Somebody has no place any more."""
         self.everybody.leave(person)
-        if self._announced.pop(person.id, None) is not None:
-            self._presence.left(person, reason)
+        if self._presence.left(person, reason):
             self._conversation.mention(f"[{person.name} leaves.]")
 
     def look(self, *, idle: bool) -> None:
         """Tell who went away or came back since, and, while nobody speaks, that there is a recording."""
-        people = [person for person in self._people() if person.id in self._announced]
-        for person in people:
-            if self._announced[person.id] is not person.here:
-                self._announced[person.id] = person.here
-                self.changed(person)
-        if self._notice_due and idle and any(person.line.connected.is_set() for person in people):
+        self._presence.look()
+        if self._notice_due and idle and any(person.line.connected.is_set() for person in self._people()):
             self._notice_due = False
             self._conversation.post(Greet(notice=True))
 
@@ -87,7 +79,9 @@ class Gathering:
             ended_s = recording.elapsed_s
             recording.said(who, name, text, max(0.0, ended_s - seconds), ended_s)
 
-        failed = lambda _: self._presence.recorded(on=False)  # noqa: E731
+        def failed(_: object) -> None:
+            self._presence.recorded(on=False)
+
         folder = Path(self._settings.recording)
         recording = self.everybody.recording = Recording(folder, self._name, datetime.now(UTC), failed)
         for person in self._people():

@@ -50,8 +50,8 @@ class Presence:
         self._people = people
         self._set_volume = set_volume
         self._recording = False
-        self._known: set[str] = set()
-        """whom everybody has been told of"""
+        self._known: dict[str, bool] = {}
+        """whom everybody has been told of, and whether as somebody who is here"""
         self._speakers: dict[str, str] = {}  # of people's newest turns, by item
         self.taken_down: Callable[[str, str, str, float], None] = lambda who, name, text, seconds: None
         """told who has said what, and how long it took, s; ``who`` is "agent" or a person's id"""
@@ -86,17 +86,27 @@ class Presence:
 
     def joined(self, person: Participant) -> None:
         """Somebody came in."""
-        self._known.add(person.id)
+        self._known[person.id] = True
         self._emit(ev.RoomJoined(person=_told(person)))
 
-    def left(self, person: Participant, reason: str) -> None:
-        """Somebody has left."""
-        self._known.discard(person.id)
+    def left(self, person: Participant, reason: str) -> bool:
+        """Somebody has left; whether anybody had been told that they came."""
+        if self._known.pop(person.id, None) is None:
+            return False
         self._emit(ev.RoomLeft(person_id=person.id, reason=reason))
+        return True
 
     def changed(self, person: Participant) -> None:
         """Somebody speaks or stops, is muted or not, is away or back."""
+        if person.id in self._known:
+            self._known[person.id] = person.here
         self._emit(ev.RoomChanged(person=_told(person)))
+
+    def look(self) -> None:
+        """Tell who went away or came back since."""
+        for person in self._people():
+            if self._known.get(person.id, person.here) is not person.here:
+                self.changed(person)
 
     def said_by(self, item_id: str, speaker: str) -> None:
         """This turn is theirs."""

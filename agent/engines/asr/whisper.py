@@ -45,6 +45,9 @@ SHORTEST_S = 6.0
 """least context of the first pass. Of 62 clips cut off anywhere 4 needed a second pass with 6 s and `ROOMY_S`, 4 with
 8 s, 5 with 10 s of context; half of them were done in 163, 195 and 224 ms; the words were as right. 4.5 s saves 24 ms
 more, and a lone "Stop." then comes three times"""
+SHORTEST_OF_ALL_S = 7.0
+"""the same of a model for all languages: with 6 s whisper-base hears a lone "Stop." twice on some processors, with 6.5
+to 30 s once"""
 SECOND_S = 20.0
 """context of the second pass; cured all that `LONGEST_S` cured, in 0.32 s of encoder instead of 0.85"""
 LONGEST_S = 30.0
@@ -121,6 +124,7 @@ class Whisper:
     :param language: ISO 639-1 to assume when a call does not say; None to detect it.
     :param languages: what detection may choose from; () for all that the model knows.
     :param context_s: least sound, with the silence behind it, that the encoder gets; 30 is Whisper as it was made.
+        None: as little as the model bears.
     :param path: a CTranslate2 model folder to use in place of the catalogue's.
     :param compute_type: CTranslate2's name of the arithmetic.
     :raises ModelMissing: if the model is not on this machine.
@@ -135,7 +139,7 @@ class Whisper:
         workers: int = 1,
         language: str | None = None,
         languages: tuple[str, ...] = (),
-        context_s: float = SHORTEST_S,
+        context_s: float | None = None,
         path: Path | None = None,
         compute_type: str = "int8",
     ) -> None:
@@ -152,7 +156,7 @@ class Whisper:
         self._mel = FeatureExtractor(feature_size=self._model.n_mels)
         self._tokenizers: dict[tuple[str, Task], Tokenizer] = {}
         self._lock = threading.Lock()
-        self._context_s = context_s
+        self._context_s = context_s or (SHORTEST_OF_ALL_S if self._model.is_multilingual else SHORTEST_S)
         self._language = language
         self._languages = frozenset(languages)
         for code in {*languages, *([language] if language else [])}:
