@@ -136,6 +136,7 @@ async def test_the_dialogs(scripted: ScriptedServer, serve: Serve, browser_page:
     await tab.page.get_by_test_id("turn-ends").select_option("hold")
     await tab.page.get_by_test_id("settings-close").click()
     await tab.page.keyboard.press("?")
+    await expect(tab.page.get_by_test_id("keys")).to_be_visible()
     assert await findings(tab) == {}
     await tab.page.get_by_test_id("keys-close").click()
     await tab.page.get_by_test_id("hold").hover()

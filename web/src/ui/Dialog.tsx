@@ -11,7 +11,7 @@ export function Dialog({
   children,
 }: {
   title: string;
-  name: string;
+  name: NonNullable<typeof dialog.value>;
   children: ComponentChildren;
 }) {
   const box = useRef<HTMLDialogElement>(null);
@@ -34,7 +34,8 @@ export function Dialog({
       aria-labelledby={`${name}-title`}
       onCancel={settle}
       onClose={() => {
-        dialog.value = null;
+        // The browser tells of it a moment later, and by then a key may have opened the other one.
+        if (dialog.value === name) dialog.value = null;
       }}
       onClick={(event) => {
         if (event.target === box.current) close(); // the backdrop is the dialog's own
