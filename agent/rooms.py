@@ -64,8 +64,9 @@ class Rooms:
 
         :raises SignalingError: 403 if the room is full.
         """
-        self._seats.take(person.call_id, seat)
         room = self._named.get(seat.room) if seat.room else None
+        away = sum(not other.here for other in room.people) if room else 0
+        self._seats.take(person.call_id, seat, away)
         if room is None or room.ending:
             room = make()
         if seat.room:
@@ -123,7 +124,12 @@ class Rooms:
 
 
 def unlike(name: str, others: list[str]) -> str:
-    """The name, told apart from the others': "Anna 2"."""
-    if not name or name not in others:
+    """The name, told apart from the others': "Anna 2". A joiner alone tells no two apart: one may not see it."""
+    taken = {_plain(other) for other in others}
+    if not name or _plain(name) not in taken:
         return name
-    return next(f"{name} {n}" for n in range(2, len(others) + 3) if f"{name} {n}" not in others)
+    return next(f"{name} {n}" for n in range(2, len(others) + 3) if _plain(f"{name} {n}") not in taken)
+
+
+def _plain(name: str) -> str:
+    return name.replace("\u200d", "")

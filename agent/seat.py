@@ -36,15 +36,17 @@ class Seats:
         self._capacity = capacity
         self._taken: dict[str, Seat] = {}
 
-    def take(self, call_id: str, seat: Seat) -> None:
+    def take(self, call_id: str, seat: Seat, away: int = 0) -> None:
         """An offer has come.
 
+        :param away: people of the room whose line is lost; they keep their seats for a while.
         :raises SignalingError: 403 if the room has as many people as it may.
         """
         if seat.room and len(self.people(seat.room)) >= self._capacity:
+            when = "soon, for the line of one of them is lost" if away else "when one has left"
             raise SignalingError(
                 403,
-                f"The room {seat.room} has {self._capacity} people, as many as it may; try again when one has left.",
+                f"The room {seat.room} has {self._capacity} people, as many as it may; try again {when}.",
                 code="room_full",
                 param="room",
             )

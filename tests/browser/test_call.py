@@ -101,6 +101,36 @@ async def test_a_page_that_is_loaded_anew_goes_on(server: Server, browser_page: 
     assert tab.unexpected() == []
 
 
+async def test_a_page_that_had_no_time_to_say_goodbye_goes_on_and_its_copy_does_not(
+    server: Server, browser_page: OpenPage, tmp_path: Path
+) -> None:
+    """As after a crash: nothing is told to the page before. A tab that was duplicated leaves the call to the first."""
+    wav = await asyncio.to_thread(screenplay, tmp_path / "mic.wav", 30.0)
+    tab = await browser_page(wav=wav)
+    await tab.page.add_init_script("addEventListener('pagehide', (event) => event.stopImmediatePropagation(), true)")
+    await tab.page.goto(server.url)
+    await tab.page.get_by_test_id("start").click()
+    await tab.until("antiphon.connection.value === 'live'", within_s=15)
+    calls = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/calls'))"
+    address = await tab.page.evaluate("JSON.parse(sessionStorage.getItem('antiphon.call')).location")
+    async with tab.page.context.expect_page() as opened:
+        await tab.page.evaluate("void window.open(location.href)")
+    copy = await opened.value
+    await expect(copy.get_by_test_id("start")).to_be_enabled()
+    await asyncio.sleep(1.0)  # it would ask for the call within half of that
+    assert await copy.evaluate(calls) == []
+    assert await tab.page.evaluate("antiphon.connection.value") == "live"
+    await tab.page.reload()
+    await tab.until("antiphon.connection.value === 'live'", within_s=15)
+    assert await tab.page.evaluate("JSON.parse(sessionStorage.getItem('antiphon.call')).location") == address
+    assert await server.counter("antiphon_calls_active") == 1
+    await tab.page.get_by_test_id("hangup").click()
+    await tab.page.reload()
+    await expect(tab.page.get_by_test_id("start")).to_be_enabled()
+    await server.calls_over(5.0)
+    assert tab.unexpected() == []
+
+
 async def test_a_server_with_keys_lets_in_who_has_one(browser_page: OpenPage, tmp_path: Path) -> None:
     """A wrong token, an expired one, an invitation: the page says which, and shows none in its address."""
     key = "a key of sixteen"

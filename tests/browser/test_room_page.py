@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from aiohttp import web
@@ -288,6 +289,21 @@ async def test_a_closed_door_says_why(serve: Serve, browser_page: OpenPage, code
     assert "Not here." in await problem(tab, kind)
     await expect(tab.page.get_by_test_id("token")).to_have_count(1 if code == "wrong_room" else 0)
     assert tab.unexpected(HTTP_ERROR) == []
+
+
+@pytest.mark.parametrize("name", ["", "a b", "<img src=x onerror=alert(1)>"])
+async def test_an_address_that_leads_to_no_room_says_so_at_once(
+    serve: Serve, browser_page: OpenPage, name: str
+) -> None:
+    tab = await browser_page()
+    url = await serve(server())
+    await tab.page.goto(f"{url}?{urlencode({'room': name})}")
+    assert (name or "is empty") in await problem(tab, "no-room")
+    await expect(tab.page.get_by_test_id("again")).to_have_count(0)
+    await tab.page.get_by_test_id("alone").click()
+    await expect(tab.page.get_by_test_id("start")).to_be_enabled()
+    assert tab.page.url == url
+    assert tab.unexpected() == []
 
 
 @pytest.mark.parametrize("people", [2, 5])

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Error as PlaywrightError
@@ -104,6 +105,26 @@ async def test_the_other_one_stops_the_answer(server: Server, browser_page: Open
     await anna.page.screenshot(path="tests/artifacts/room-interrupted.png")
     assert anna.unexpected() == []
     assert ben.unexpected() == []
+
+
+async def test_who_listens_is_asked_for_no_microphone(server: Server, browser_page: OpenPage, tmp_path: Path) -> None:
+    """The token says it: the door, too, and the others are heard."""
+    says: list[float | str] = [part for _ in range(20) for part in (1.0, "Let us take the train.")]
+    wav = await asyncio.to_thread(screenplay, tmp_path / "mic.wav", *says)
+    await enter(browser_page, server, "Ben", wav)
+    wanted = {"antiphon": {"room": "kitchen", "name": "Zoë", "role": "listen"}}
+    async with aiohttp.ClientSession(server.url) as http:
+        token = (await (await http.post("/v1/realtime/client_secrets", json=wanted)).json())["value"]
+    tab = await browser_page(fake_ui=False)
+    await tab.page.goto(f"{server.url}/?room=kitchen#token={token}")
+    await expect(tab.page.get_by_test_id("listens")).to_contain_text("nobody hears you")
+    await expect(tab.page.get_by_test_id("try-microphone")).to_have_count(0)
+    await tab.page.get_by_test_id("start").click()
+    await expect(tab.page.get_by_test_id("people")).to_contain_text("Zoë (you) listening only", timeout=20_000)
+    await tab.until("antiphon.levels.read('agent').rms_dbfs > -50", within_s=20)
+    await expect(tab.page.locator(".entry", has_text="Ben").first).to_contain_text("train", timeout=20_000)
+    assert await tab.page.evaluate("antiphon.microphone.stream.value") is None
+    assert tab.unexpected() == []
 
 
 async def test_a_page_that_crashes_is_missed_and_nothing_else_happens(

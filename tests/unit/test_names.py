@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import SignalingError
-from signaling.names import GUEST, MOST_CHARS, UNSEEN, person_name, room_name
+from signaling.names import GUEST, JOINER, MOST_CHARS, UNSEEN, person_name, room_name
 
 
 @pytest.mark.parametrize("name", ["kitchen", "a", "A.b-c_9", "x" * 64, "..a"])
@@ -52,16 +52,22 @@ def test_what_stands_in_no_address_and_no_file_name_is_no_room(name: str) -> Non
         ("x" * 39 + "  y", "x" * 39),
         (" " * 10_000 + "Anna", GUEST),
         ("नमस्ते", "नमस्ते"),
+        ("👩🏽\u200d🚀 Ada \u200d 🏳️\u200d🌈", "👩🏽\u200d🚀 Ada 🏳️\u200d🌈"),
+        ("👩\u200d\u200d👩\u200d", "👩\u200d👩"),
+        ("ക്\u200dഷ \u200dക", "ക്\u200dഷ ക"),
+        ("x" * 38 + "👩\u200d👩", "x" * 38 + "👩"),
     ],
 )
 def test_a_persons_name_is_shown_as_others_can_read_it(given: str, shown: str) -> None:
     assert person_name(given) == shown
 
 
-@given(st.text(st.characters(), max_size=120))
+@given(st.text(st.characters() | st.sampled_from("\u200d👩❤️🏽क्"), max_size=120))
 def test_whatever_is_sent_as_a_name_can_be_shown_stored_and_told_apart(given: str) -> None:
     name = person_name(given)
     assert 1 <= len(name) <= MOST_CHARS
     assert name == " ".join(name.split()) == person_name(name)
-    assert not {category(char) for char in name} & UNSEEN
+    assert not {category(char) for char in name if char != JOINER} & UNSEEN
+    assert JOINER not in (name[0], name[-1])
+    assert f" {JOINER}" not in name
     name.encode()

@@ -17,6 +17,8 @@ def test_a_full_room_is_full_and_no_other_is() -> None:
     with pytest.raises(SignalingError) as found:
         seats.take("3", Seat("kitchen"))
     assert (found.value.status, found.value.code) == (403, "room_full")
+    with pytest.raises(SignalingError, match="try again soon, for the line of one of them is lost"):
+        seats.take("3", Seat("kitchen"), away=1)
     seats.take("3", Seat("cellar"))
     assert seats.people("kitchen") == {"1", "2"}
     seats.leave("1")

@@ -3,6 +3,7 @@
 import { render } from "preact";
 import { VoiceClient } from "./core/client";
 import { entrance } from "./core/entrance";
+import { keep, recall } from "./core/kept";
 import "./style.css";
 import { App } from "./ui/App";
 import { follow } from "./ui/looks";
@@ -13,13 +14,15 @@ declare global {
   }
 }
 
-const way = entrance(location, sessionStorage.getItem("antiphon.token"));
+const TOKEN = "antiphon.token";
+
+const way = entrance(location, recall(TOKEN, "tab"));
 const client = new VoiceClient(document.baseURI, way);
 window.antiphon = client;
 hideToken();
 // A page that is loaded anew goes on with its call. A closed one does not come back, and the server hangs up.
 addEventListener("pagehide", () => {
-  if (client.server.token) sessionStorage.setItem("antiphon.token", client.server.token); // one that was typed, too
+  if (client.server.token) keep(TOKEN, client.server.token, "tab"); // one that was typed, too
   client.suspend();
 });
 void client.resume();
@@ -29,7 +32,7 @@ follow(document.documentElement);
 function hideToken(): void {
   const behind = new URLSearchParams(location.hash.slice(1));
   if (!behind.get("token")) return;
-  sessionStorage.setItem("antiphon.token", way.token ?? ""); // it outlives a reload, and not the tab
+  keep(TOKEN, way.token, "tab"); // it outlives a reload, and not the tab
   behind.delete("token");
   const rest = behind.toString();
   history.replaceState(null, "", location.pathname + location.search + (rest && `#${rest}`));

@@ -80,6 +80,7 @@ describe("problems", () => {
       unauthorised: { kind: "unauthorised", message: "" },
       "room-full": { kind: "room-full", message: "" },
       "wrong-room": { kind: "wrong-room", message: "" },
+      "no-room": { kind: "no-room", room: "a b" },
       forbidden: { kind: "forbidden", message: "" },
       refused: { kind: "refused", status: 415, message: "" },
       "no-path": { kind: "no-path" },

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { entrance, freshRoom, invitation } from "../src/core/entrance";
+import { ALONE, entrance, forListening, freshRoom, invitation } from "../src/core/entrance";
 import type { RoomState } from "../src/core/people";
-import { comeBack, leave } from "../src/core/reload";
+import { comeBack, Keeping, leave } from "../src/core/reload";
 import { Room } from "../src/core/room";
 import { Server } from "../src/core/server";
 import type { RoomPerson, ServerEvent } from "../src/core/wire";
@@ -18,14 +18,26 @@ const address = (tail: string): URL => new URL(`https://host.test/antiphon/${tai
 
 describe("entrance", () => {
   it("without a room is a call of one's own", () => {
-    expect(entrance(address(""), null)).toEqual({ room: "", from: "", bound: false, given: "", token: null });
-    expect(entrance(address("?room="), null).room).toBe("");
+    expect(entrance(address(""), null)).toEqual(ALONE);
+  });
+
+  it.each(["", ".", "..", "a b", "Küche", "a/b", "x".repeat(65)])("leads to no room called %j", (name) => {
+    const way = entrance(address(`?room=${encodeURIComponent(name)}`), null);
+    expect(way).toMatchObject({ room: "", unfit: name });
+  });
+
+  it("tells who only listens", () => {
+    expect(forListening(token({ room: "kitchen", role: "listen" }))).toBe(true);
+    for (const other of [token({ room: "kitchen", role: "talk" }), token({}), "key-0123456789abcdef", null]) {
+      expect(forListening(other)).toBe(false);
+    }
   });
 
   it("tells the room, who invited, and the name that the token gives", () => {
     const ek = token({ room: "kitchen", name: "Zoë" });
     expect(entrance(address(`?room=kitchen#token=${ek}&from=Anna`), "old")).toEqual({
       room: "kitchen",
+      unfit: null,
       from: "Anna",
       bound: true,
       given: "Zoë",
@@ -48,7 +60,7 @@ describe("entrance", () => {
   it("is led to by an invitation, whatever the names are", () => {
     for (const [room, from] of [
       ["kitchen", "Anna"],
-      ["a&b=c", "Tom & <i>Co</i> #1"],
+      ["..a-b_c.9", "Tom & <i>Co</i> #1"],
     ] as const) {
       const link = new URL(invitation(address("?room=other#token=old"), room, from, "ek_1"));
       expect(link.pathname).toBe("/antiphon/");
@@ -72,7 +84,7 @@ describe("Room", () => {
   let server: Server;
   let room: Room;
 
-  const place = { room: "kitchen", from: "", bound: false, given: "", token: null };
+  const place = { ...ALONE, room: "kitchen" };
   const person = (id: string, muted = false): RoomPerson => ({
     id,
     name: id,
@@ -198,6 +210,21 @@ describe("Room", () => {
   });
 });
 
+/** Web Locks of one name, as the browser has them: whoever comes second waits, until its signal says not to. */
+class Locks {
+  #held: Promise<unknown> | null = null;
+
+  async request(_: string, { signal }: { signal: AbortSignal }, had: () => Promise<void>): Promise<void> {
+    const refused = new Promise((_, reject) => signal.addEventListener("abort", reject));
+    refused.catch(() => undefined); // also when nobody waits for it any more
+    if (this.#held) await Promise.race([this.#held, refused]);
+    this.#held = had().then(() => {
+      this.#held = null;
+    });
+    await this.#held;
+  }
+}
+
 describe("a page that is loaded anew", () => {
   const left = {
     location: "https://host.test/v1/realtime/calls/rtc_1",
@@ -217,13 +244,13 @@ describe("a page that is loaded anew", () => {
   });
   afterEach(() => vi.unstubAllGlobals());
 
-  it("goes on with its room once, as muted as it was", () => {
-    leave(left.location, left.place, left.muted, left);
-    expect(comeBack(1_000, "kitchen")).toEqual(left);
-    expect(comeBack(1_000, "kitchen")).toBeNull();
+  it("goes on with its room once, as muted as it was", async () => {
+    leave(left);
+    expect(await comeBack(1_000, "kitchen")).toEqual(left);
+    expect(await comeBack(1_000, "kitchen")).toBeNull();
   });
 
-  it("knows who said what", () => {
+  it("knows who said what", async () => {
     const room: RoomState = {
       name: "kitchen",
       policy: "addressed",
@@ -235,14 +262,33 @@ describe("a page that is loaded anew", () => {
       turns: new Map([["u1", "person_b"]]),
       news: null,
     };
-    leave(left.location, left.place, left.muted, { usual: null, room });
-    expect(comeBack(1_000, "kitchen")?.room).toEqual(room);
+    leave({ ...left, room });
+    expect((await comeBack(1_000, "kitchen"))?.room).toEqual(room);
   });
 
-  it("goes on with no other room, nor takes a room for a call of one's own", () => {
+  it("goes on with no other room, nor takes a room for a call of one's own", async () => {
     for (const other of ["attic", ""]) {
-      leave(left.location, left.place, left.muted, left);
-      expect(comeBack(1_000, other)).toBeNull();
+      leave(left);
+      expect(await comeBack(1_000, other)).toBeNull();
     }
+  });
+
+  it("goes on with a call that nobody had the time to let go of, and with none that was hung up", async () => {
+    const keeping = new Keeping();
+    await keeping.begin(() => left);
+    expect(await comeBack(1_000, "kitchen")).toEqual(left);
+    await keeping.begin(() => left);
+    keeping.forget();
+    expect(await comeBack(1_000, "kitchen")).toBeNull();
+  });
+
+  it("leaves the call to the tab that it was duplicated from", async () => {
+    vi.stubGlobal("navigator", { locks: new Locks() });
+    const keeping = new Keeping();
+    await keeping.begin(() => left);
+    expect(await comeBack(1_000, "kitchen")).toBeNull();
+    await keeping.begin(() => left);
+    keeping.rest();
+    expect(await comeBack(1_000, "kitchen")).toEqual(left);
   });
 });

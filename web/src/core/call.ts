@@ -63,10 +63,10 @@ export class Call {
   #late: string[] = [];
   #patience: ReturnType<typeof setTimeout> | undefined;
 
-  /** `configuration` is the server's; `before` is the address of a call that this one goes on with. */
+  /** Without a microphone: only to listen. `configuration` is the server's; `before` a call that this one goes on with. */
   constructor(
     server: Server,
-    microphone: MediaStreamTrack,
+    microphone: MediaStreamTrack | null,
     listener: CallListener,
     configuration: RTCConfiguration,
     before: URL | null = null,
@@ -76,7 +76,8 @@ export class Call {
     this.#server = server;
     this.#listener = listener;
     const { signal } = this.#closing;
-    this.peer.addTrack(microphone, new MediaStream([microphone]));
+    if (microphone) this.peer.addTrack(microphone, new MediaStream([microphone]));
+    else this.peer.addTransceiver("audio", { direction: "recvonly" });
     this.peer.addEventListener("icecandidate", ({ candidate }) => this.#found(candidate), { signal });
     this.#channel = this.peer.createDataChannel("oai-events");
     this.#channel.addEventListener("message", (message) => this.#received(message.data), { signal });
@@ -86,6 +87,11 @@ export class Call {
       ({ streams, track }) => listener.voice(streams[0] ?? new MediaStream([track])),
       { signal },
     );
+  }
+
+  /** Where others go on with it; null before the server has answered, and after the end. */
+  get location(): URL | null {
+    return this.#location;
   }
 
   /** Connects; resolves when events can flow. Throws CallError, and is then closed. */

@@ -1,14 +1,14 @@
 // Antiphon in a browser, without a page: verbs in (join, leave, interrupt, say), signals out.
 
-import { batch, type ReadonlySignal, signal } from "@preact/signals-core";
+import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { Awake } from "./awake";
 import { Call, type CallListener, type ClientEvent } from "./call";
 import { answering, type CallState, type Connection, EMPTY, heard } from "./conversation";
 import type { Microphone } from "./devices";
-import { ALONE, type Entrance } from "./entrance";
+import { ALONE, type Entrance, forListening } from "./entrance";
 import { Levels } from "./levels";
 import { CallError, diagnose, type Problem, whileLoading } from "./problems";
-import { comeBack, leave } from "./reload";
+import { comeBack, Keeping, type Left, leave } from "./reload";
 import { Room } from "./room";
 import { Server } from "./server";
 import { Speaker } from "./speaker";
@@ -26,11 +26,11 @@ const AGAIN_MS = 1_000;
 /** One person's end of a call. */
 export class VoiceClient {
   readonly #connection = signal<Connection>("idle");
-  readonly #problem = signal<Problem | null>(null);
+  readonly #problem: Signal<Problem | null>;
   readonly #state = signal<CallState>(EMPTY);
   readonly connection: ReadonlySignal<Connection> = this.#connection;
   /** Why there is no call, though there should be one. */
-  readonly problem: ReadonlySignal<Problem | null> = this.#problem;
+  readonly problem: ReadonlySignal<Problem | null>;
   /** What was said, whose turn it is, how long it took. Stays after a call until the next. */
   readonly state: ReadonlySignal<CallState> = this.#state;
   readonly levels = new Levels();
@@ -48,6 +48,7 @@ export class VoiceClient {
   readonly stats: ReadonlySignal<CallStats | null> = this.looks.stats;
   readonly #awake = new Awake();
   readonly #uplink: Uplink;
+  readonly #keeping = new Keeping();
   #call: Call | null = null;
   /** The call that is gone on with, until it is live again: it may be let go of and found anew meanwhile, too. */
   #lost: URL | null = null;
@@ -57,6 +58,8 @@ export class VoiceClient {
 
   /** `base` is where the server's routes begin: the page's own address. `way` says which room to join. */
   constructor(base: string | URL, way: Entrance = ALONE) {
+    this.#problem = signal(way.unfit === null ? null : { kind: "no-room", room: way.unfit });
+    this.problem = this.#problem;
     this.server = new Server(base);
     this.server.token = way.token;
     this.room = new Room(way, this.server, {
@@ -90,6 +93,11 @@ export class VoiceClient {
     return this.talk.muted;
   }
 
+  /** The token is for listening: no microphone is opened. */
+  get listens(): boolean {
+    return forListening(this.server.token);
+  }
+
   /** The agent is making or speaking an answer. */
   get answering(): boolean {
     return answering(this.#state.value);
@@ -103,7 +111,7 @@ export class VoiceClient {
       this.#state.value = begun();
       this.room.enter();
       this.talk.mute(false);
-      this.#connection.value = "asking";
+      this.#connection.value = this.listens ? "connecting" : "asking";
     });
     this.#attempt += 1;
     const attempt = this.#attempt;
@@ -116,22 +124,27 @@ export class VoiceClient {
 
   /** Hangs up. The transcript stays. */
   leave(): void {
-    if (this.#lost) void this.server.hangUp(this.#lost);
+    if (this.#lost) {
+      this.#call?.suspend(); // or it would hang up as well
+      void this.server.hangUp(this.#lost);
+    }
     this.#end(null);
   }
 
   /** The page goes away, perhaps to be loaded again: lets go of the call without hanging up. */
   suspend(): void {
     const location = this.#call?.suspend() ?? this.#lost;
-    if (location) leave(location.href, this.room.name, this.muted.value, this.#state.value);
+    const left = location && this.#left(location);
     this.#call = null;
     this.#end(null);
+    if (left) leave(left);
   }
 
   /** Goes on with the call that this tab had before it was loaded anew, if there was one just now. */
   async resume(): Promise<void> {
-    const left = comeBack(RECONNECT_MS, this.room.name);
-    if (!left) return;
+    if (this.#problem.value) return;
+    const left = await comeBack(RECONNECT_MS, this.room.name);
+    if (!left || this.#connection.value !== "idle") return;
     this.#state.value = begun(left);
     this.talk.mute(left.muted);
     await this.#goOn(new URL(left.location));
@@ -225,7 +238,7 @@ export class VoiceClient {
   async #connect(attempt: number, before: URL | null = null): Promise<void> {
     if (typeof RTCPeerConnection === "undefined") throw new CallError({ kind: "unsupported" });
     this.levels.unlock(); // before the first await: still inside the click
-    const track = await this.#uplink.open();
+    const track = this.listens ? null : await this.#uplink.open();
     if (attempt !== this.#attempt) {
       if (this.#connection.value === "idle") this.#uplink.close(); // hung up while the browser was asking
       return;
@@ -244,6 +257,8 @@ export class VoiceClient {
     this.#awake.want(true);
     this.looks.begin(call.peer);
     this.talk.begin();
+    const { location } = call;
+    if (location) void this.#keeping.begin(() => this.#left(location));
   }
 
   #listener(fresh: boolean): CallListener {
@@ -280,7 +295,13 @@ export class VoiceClient {
     this.talk.gate();
   }
 
+  #left(location: URL): Left {
+    const { usual, room } = this.#state.value;
+    return { location: location.href, place: this.room.name, muted: this.muted.value, usual, room };
+  }
+
   #rest(): void {
+    this.#keeping.rest();
     this.looks.rest();
     this.talk.rest();
     this.#awake.want(false);
@@ -289,6 +310,7 @@ export class VoiceClient {
   #end(problem: Problem | null): void {
     this.#attempt += 1;
     this.#rest();
+    this.#keeping.forget();
     const call = this.#call;
     this.#call = this.#lost = null;
     call?.close();

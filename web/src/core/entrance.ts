@@ -3,10 +3,15 @@
 import { cleaned } from "./people";
 import { at } from "./settings";
 
+/** What the server takes for a room's name: not of dots alone. */
+const ROOM = /^(?!\.+$)[A-Za-z0-9._-]{1,64}$/;
+
 /** The way in. */
 export interface Entrance {
   /** "" for a call of one's own. */
   readonly room: string;
+  /** What the address names as a room, and can be none; null where nothing is wrong. */
+  readonly unfit: string | null;
   /** Who invited, as the invitation says; "" if it does not. */
   readonly from: string;
   /** The token is for this room alone. */
@@ -17,7 +22,7 @@ export interface Entrance {
 }
 
 /** Where nobody was invited to, and nobody else is. */
-export const ALONE: Entrance = { room: "", from: "", bound: false, given: "", token: null };
+export const ALONE: Entrance = { room: "", unfit: null, from: "", bound: false, given: "", token: null };
 
 /** Reads an address such as `/?room=kitchen#token=ek_…&from=Anna`; `kept` is the token that this tab has already. */
 export function entrance({ search, hash }: Pick<URL, "search" | "hash">, kept: string | null): Entrance {
@@ -28,10 +33,17 @@ export function entrance({ search, hash }: Pick<URL, "search" | "hash">, kept: s
     const value = at(claims, claim);
     return typeof value === "string" ? value : "";
   };
-  const room = new URLSearchParams(search).get("room") ?? "";
+  const named = new URLSearchParams(search).get("room");
+  const room = named !== null && ROOM.test(named) ? named : "";
+  const unfit = room === "" ? named : null;
   const bound = room !== "" && told("room") === room;
   const given = bound ? cleaned(told("name")) : "";
-  return { room, from: cleaned(behind.get("from") ?? ""), bound, given, token };
+  return { room, unfit, from: cleaned(behind.get("from") ?? ""), bound, given, token };
+}
+
+/** Whether a token is for hearing others, and not for being heard. */
+export function forListening(token: string | null): boolean {
+  return at(claimsOf(token), "role") === "listen";
 }
 
 /** The address of a room, as a person can send it to another. The token stands where no server and no log sees it. */

@@ -31,6 +31,8 @@ export type Problem =
   | { readonly kind: "room-full"; readonly message: string }
   /** 403: the token is for another room. */
   | { readonly kind: "wrong-room"; readonly message: string }
+  /** The page's address names a room that can not be. */
+  | { readonly kind: "no-room"; readonly room: string }
   /** 403: the page came from an address whose pages may not call. */
   | { readonly kind: "forbidden"; readonly message: string }
   /** Any other HTTP status, with the server's own words. */

@@ -1,9 +1,14 @@
-// A page that is loaded anew goes on with its call: the tab keeps the call's address meanwhile.
+// A page that is loaded anew goes on with its call: the tab keeps the call's address for as long as the call is on, for a
+// page that crashes says no goodbye.
 
 import type { CallState } from "./conversation";
+import { keep, recall } from "./kept";
 import type { RoomState } from "./people";
 
 const KEY = "antiphon.call";
+const BEAT_MS = 1_000;
+/** So long the page before may take to be gone. */
+const GONE_MS = 500;
 
 /** What the server will not say again. */
 type Known = Pick<CallState, "usual" | "room">;
@@ -23,19 +28,66 @@ type Kept = Omit<Left, "room"> & {
 };
 
 /** Keeps a call for the page that comes next in this tab. */
-export function leave(location: string, place: string, muted: boolean, state: Known): void {
-  const { usual, room } = state;
+export function leave({ room, ...left }: Left): void {
   const known = room && { ...room, turns: [...room.turns] };
-  const kept: Kept = { location, place, muted, usual, room: known, at: Date.now() };
-  sessionStorage.setItem(KEY, JSON.stringify(kept));
+  const kept: Kept = { ...left, room: known, at: Date.now() };
+  keep(KEY, JSON.stringify(kept), "tab");
 }
 
-/** The call that this tab has left, if it was in this room and not longer ago than this. To be asked once. */
-export function comeBack(within_ms: number, place: string): Left | null {
-  const found = sessionStorage.getItem(KEY);
-  sessionStorage.removeItem(KEY);
+/**
+ * The call that this tab has left, if it was in this room and not longer ago than this. To be asked once. A tab that was
+ * duplicated has what the first one keeps, and not its call: that is the first one's for as long as it lives.
+ */
+export async function comeBack(within_ms: number, place: string): Promise<Left | null> {
+  const found = recall(KEY, "tab");
+  keep(KEY, null, "tab");
   if (!found) return null;
   const { at, room, ...left } = JSON.parse(found) as Kept;
   if (left.place !== place || Date.now() - at > within_ms) return null;
-  return { ...left, room: room && { ...room, turns: new Map(room.turns) } };
+  const letGo = await own(left.location);
+  letGo?.();
+  return letGo && { ...left, room: room && { ...room, turns: new Map(room.turns) } };
+}
+
+/** A call that is on: kept from second to second, and this tab's alone. */
+export class Keeping {
+  #beat: ReturnType<typeof setInterval> | undefined;
+  #letGo: (() => void) | null = null;
+  #round = 0;
+
+  /** From now on; `known` is asked for what there is to keep. */
+  async begin(known: () => Left): Promise<void> {
+    this.rest();
+    const round = this.#round;
+    leave(known());
+    this.#beat = setInterval(() => leave(known()), BEAT_MS);
+    const letGo = await own(known().location);
+    if (round === this.#round) this.#letGo = letGo;
+    else letGo?.();
+  }
+
+  /** No call is on, or it is being found again: what was kept last stays. */
+  rest(): void {
+    this.#round += 1;
+    clearInterval(this.#beat);
+    this.#letGo?.();
+    this.#letGo = null;
+  }
+
+  /** It is over, and nobody is to go on with it. */
+  forget(): void {
+    this.rest();
+    keep(KEY, null, "tab");
+  }
+}
+
+/** Holds a call against other tabs, by a lock that ends with the page, until the function is called; null: one has it. */
+async function own(location: string): Promise<(() => void) | null> {
+  if (typeof navigator === "undefined" || !navigator.locks) return () => undefined;
+  return new Promise((resolve) => {
+    const had = (): Promise<void> => new Promise((letGo) => resolve(letGo));
+    navigator.locks
+      .request(`${KEY} ${location}`, { signal: AbortSignal.timeout(GONE_MS) }, had)
+      .catch(() => resolve(null));
+  });
 }

@@ -67,11 +67,6 @@ export class Room {
     return this.name !== "";
   }
 
-  /** The address of this room as it stands above the page. */
-  get link(): string {
-    return invitation(this.#server.base, this.name, "", null);
-  }
-
   /** Takes another name: from the next call on, and for later visits. */
   rename(own: string): void {
     this.#own.value = own;
@@ -123,11 +118,7 @@ export class Room {
   /** Hears somebody louder or quieter, until the tab is closed. */
   hear(personId: string, volume: number): void {
     this.#volumes.value = { ...this.#volumes.value, [personId]: volume };
-    try {
-      sessionStorage.setItem(VOLUMES, JSON.stringify(this.#volumes.value));
-    } catch {
-      // forbidden: it holds as long as the page does
-    }
+    keep(VOLUMES, JSON.stringify(this.#volumes.value), "tab");
     this.#line.send({ type: "antiphon.room.volume", person_id: personId, volume });
   }
 
@@ -150,7 +141,7 @@ export class Room {
 /** What this tab had chosen before it was loaded anew. */
 function keptVolumes(): Readonly<Record<string, number>> {
   try {
-    const found: unknown = JSON.parse(globalThis.sessionStorage?.getItem(VOLUMES) ?? "{}");
+    const found: unknown = JSON.parse(recall(VOLUMES, "tab") ?? "{}");
     const entries = Object.entries(typeof found === "object" && found !== null ? found : {});
     return Object.fromEntries(entries.filter(([id]) => typeof at(found, id) === "number"));
   } catch {

@@ -4,7 +4,7 @@ import { language, text } from "../core/i18n";
 import type { Invited } from "../core/room";
 import { InviteIcon } from "./icons";
 
-/** Copies an address that lets others in. `shown`: the address can be read, too; else only where it was not copied. */
+/** Copies an address that lets others in. `shown`: it can be read then, too; else only where it was not copied. */
 export function Invite({ client, shown }: { client: VoiceClient; shown: boolean }) {
   const { room } = client;
   const made = useSignal<Invited | null>(null);
@@ -29,14 +29,14 @@ export function Invite({ client, shown }: { client: VoiceClient; shown: boolean 
       <p class="soft small told" role="status">
         {made.value && (copied.value ? told(made.value) : text.value.notCopied)}
       </p>
-      {(shown || (made.value && !copied.value)) && (
+      {made.value && (shown || !copied.value) && (
         <input
           type="text"
           class="small"
           data-testid="invitation"
           readOnly
           aria-label={words.link}
-          value={made.value?.link ?? room.link}
+          value={made.value.link}
           onFocus={(event) => event.currentTarget.select()}
         />
       )}

@@ -4,7 +4,7 @@ import { freshRoom } from "../core/entrance";
 import { text } from "../core/i18n";
 import { Devices } from "./Devices";
 import { Others, Welcome } from "./Door";
-import { MicrophoneIcon, PeopleIcon, SettingsIcon } from "./icons";
+import { MicrophoneIcon, PeopleIcon, SettingsIcon, SpeakerIcon } from "./icons";
 import { dialog } from "./looks";
 import { Meter } from "./Meter";
 import { Save } from "./Save";
@@ -42,15 +42,17 @@ export function Lobby({ client }: { client: VoiceClient }) {
           disabled={waiting}
           onClick={() => void client.join()}
         >
-          <MicrophoneIcon />
+          {client.listens ? <SpeakerIcon /> : <MicrophoneIcon />}
           <span role="status">
             {connection === "asking"
               ? text.value.asking
               : waiting
                 ? text.value.connecting
-                : room.on
-                  ? text.value.room.join
-                  : text.value.start}
+                : client.listens
+                  ? text.value.room.listen
+                  : room.on
+                    ? text.value.room.join
+                    : text.value.start}
           </span>
         </button>
         {waiting ? (
@@ -59,7 +61,7 @@ export function Lobby({ client }: { client: VoiceClient }) {
           </button>
         ) : (
           <>
-            <Check client={client} />
+            {!client.listens && <Check client={client} />}
             <div class="row centred">
               {!room.on && <TalkWithOthers />}
               <button

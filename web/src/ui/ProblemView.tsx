@@ -10,7 +10,7 @@ import { CopyReport } from "./Quality";
 /** How often a server that is still loading is asked whether it is ready. */
 const ASK_MS = 2_000;
 /** Trying again changes nothing about these. */
-const FINAL: readonly Problem["kind"][] = ["insecure", "unsupported", "loading"];
+const FINAL: readonly Problem["kind"][] = ["insecure", "unsupported", "loading", "no-room"];
 
 /** Another token changes these. */
 const TOKEN_WANTED: readonly Problem["kind"][] = ["unauthorised", "wrong-room"];
@@ -46,6 +46,11 @@ export function ProblemView({ client, problem }: { client: VoiceClient; problem:
         </ul>
         {TOKEN_WANTED.includes(kind) && <Token client={client} />}
         {REPORTED.includes(kind) && <CopyReport client={client} />}
+        {kind === "no-room" && (
+          <a href="./" data-testid="alone">
+            {text.value.room.alone}
+          </a>
+        )}
         {!FINAL.includes(kind) && (
           <div class="row">
             {!TOKEN_WANTED.includes(kind) && (

@@ -110,6 +110,17 @@ export function problem(found: Problem, server: string): ProblemText {
         what: found.message || "The token that this page has lets you into one room, and not into this.",
         remedy: ["Open the invitation again that you were sent, or enter a token or key for this room."],
       };
+    case "no-room":
+      return {
+        title: "This address leads to no room",
+        what: found.room
+          ? `No room can be called “${found.room.slice(0, 64)}”.`
+          : "It names a room, and the name is empty.",
+        remedy: [
+          "Check the address, or ask for the invitation again.",
+          "A room's name has 1 to 64 of the letters A to Z, digits, - _ and the dot.",
+        ],
+      };
     case "forbidden":
       return {
         title: "Pages of this address may not call",

@@ -122,6 +122,17 @@ export function problem(found: Problem, server: string): ProblemText {
           "Öffnen Sie noch einmal die Einladung, die Sie bekommen haben, oder geben Sie ein Token oder einen Schlüssel für diesen Raum ein.",
         ],
       };
+    case "no-room":
+      return {
+        title: "Diese Adresse führt in keinen Raum",
+        what: found.room
+          ? `Kein Raum kann „${found.room.slice(0, 64)}“ heißen.`
+          : "Sie nennt einen Raum, und der Name ist leer.",
+        remedy: [
+          "Prüfen Sie die Adresse, oder lassen Sie sich die Einladung noch einmal schicken.",
+          "Der Name eines Raums hat 1 bis 64 der Buchstaben A bis Z, Ziffern, - _ und Punkte.",
+        ],
+      };
     case "forbidden":
       return {
         title: "Seiten dieser Adresse dürfen nicht anrufen",
