@@ -67,6 +67,8 @@ STARVED_TICKS = 25
 """An audible reply that has had nothing to play for 0.5 s is not speaking any more."""
 TRUNCATABLE = 8
 """Answers of which a client may still say how much it has played."""
+UNASKED = frozenset({Phrase.GREETING, Phrase.REPROMPT, Phrase.NOTICE})
+"""phrases that answer nobody: what somebody has said just before waits for its own answer"""
 ECHO_CHARS = 160
 """of what was played last, in which our own echo is looked for: some 10 s of speech"""
 
@@ -365,6 +367,8 @@ class Conversation:
     def _answer(self, number: int, now: float, group: asyncio.TaskGroup, preface: str = "") -> None:
         asked, self._asked = self._asked or self.usual, None
         self._turns.owed = ""
+        if self.history.newest != self._turns.spoken:
+            self._timeline = Timeline()  # it answers what was written, or a tool's result
         prompt = self.history.prompt(instructions=asked.instructions)
         self._start(number, lambda timeline: self._think(prompt, timeline, asked, preface), now, group, asked=asked)
 
@@ -437,7 +441,10 @@ class Conversation:
         """Start a reply; without a time it is a draft, of which nobody is told and nothing is heard."""
         if self._prefill is not None:
             self._prefill.cancel()  # nothing is read ahead of the answer itself
-        timeline, self._timeline = self._timeline, Timeline()
+        if phrase in UNASKED:
+            timeline = Timeline()
+        else:
+            timeline, self._timeline = self._timeline, Timeline()
         self._captioned = ""
         writer = self.playout.open(lambda: self.post(ReplyAudible(number)), held=now is None)
         reply = self._reply = Reply(

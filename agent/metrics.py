@@ -103,6 +103,8 @@ class Metrics:
         )
 
     def observe(self, timeline: Timeline) -> None:
-        """Add one finished turn."""
+        """Add one finished turn, if somebody spoke before it."""
+        if timeline.speech_end is None:
+            return
         for stage, ms in timeline.since_speech_end().items():
             self.stage.labels(stage).observe(ms / 1000)

@@ -23,11 +23,6 @@ class Outlets(Protocol):
     """Everybody who hears the agent."""
 
     @property
-    def even(self) -> bool:
-        """Every tick must come when it is due: somebody speaks whose next packet is not there before."""
-        ...
-
-    @property
     def anybody(self) -> bool:
         """Somebody is there."""
         ...
@@ -52,9 +47,6 @@ class Outlets(Protocol):
 
 class OneLine:
     """A call of one's own: the line encodes."""
-
-    even = False
-    """a tick may come early: there is one voice only"""
 
     def __init__(self, people: People) -> None:
         self._people = people
@@ -95,11 +87,6 @@ class Everybody:
         """what takes down everybody's voice"""
         self._recorded_at = 0.0
         self._fan_out = FanOut()
-
-    @property
-    def even(self) -> bool:
-        """Somebody speaks."""
-        return not all(person.talker.silent for person in self._people())
 
     def join(self, person: Participant) -> None:
         """Somebody is there to be heard, and to hear."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 from agent.audio import TICK_S
 from agent.outlets import Outlets
@@ -12,6 +13,8 @@ from agent.speaking.playout import Playout
 
 REST_TICKS = 20
 """How long the tick sleeps at most while all is silent: a client hears of us every 400 ms."""
+EARLY_S = TICK_S / 2
+"""With the lateness of a busy machine, less than a tick."""
 WATCH_TICKS = 5
 """Captions follow the voice, and the watchdog looks, every 100 ms."""
 
@@ -43,21 +46,20 @@ class Tick:
             self._playout.wake()
 
     async def run(self) -> None:
-        """Every 20 ms, by absolute deadlines: play what there is to play.
+        """Every 20 ms, by absolute deadlines: play what there is to play. In a long silence there is no tick at all.
 
-        The first speech of a reply does not wait for its tick: the tick comes to it, and what the stream is ahead by
-        then is given back in the next silence, a tick at a time. In a long silence there is no tick at all.
+        The first speech after it comes up to `EARLY_S` before its tick, and all other sound at its own: a browser's
+        jitter buffer grows by what is late by more than a tick compared with the earliest, and is slow to shrink again.
         """
         loop = asyncio.get_running_loop()
         due = loop.time()
-        ahead_s = 0.0
         count = 0
         while True:
             while (
                 not self._outlets.anybody
             ):  # nothing is said to nobody: it goes on where it was when somebody is there again
                 await asyncio.sleep(TICK_S)
-                due, ahead_s = loop.time(), 0.0
+                due = loop.time()
             frame = self._playout.read()
             self._outlets.play(frame)
             count += 1
@@ -65,49 +67,32 @@ class Tick:
                 self._watch()
             due += TICK_S
             if self._playout.silent and self._outlets.resting:
-                ahead_s, due = await self._rest(ahead_s, due)
+                due = await self._rest(due)
                 continue
-            if ahead_s >= TICK_S and not frame.any():
-                ahead_s -= TICK_S
-                due += TICK_S
             late = loop.time() - due
             if late > TICK_S:
                 self._overrun()
                 due += late - TICK_S  # one frame is caught up on; the rest is time that has passed
-            if await self._woken(due):
-                ahead_s += due - loop.time()
-                due = loop.time()
+            await asyncio.sleep(due - loop.time())
 
-    async def _rest(self, ahead_s: float, due: float) -> tuple[float, float]:
-        """Sleep until there is speech, or a sign of life to be sent; how far the stream is ahead, and the next tick."""
-        self._resting = True
-        early = await self._woken(due + REST_TICKS * TICK_S)
-        self._resting = False
-        now = asyncio.get_running_loop().time()
-        passed = max(0, math.ceil((now - due) / TICK_S))  # so that the stream is not behind
-        back = min(passed, int(ahead_s / TICK_S))
-        self._outlets.rest(passed - back)
-        ahead_s += passed * TICK_S - (now - due) - back * TICK_S if early else -back * TICK_S
-        self._watch()
-        return ahead_s, now if early else due + passed * TICK_S
-
-    async def _woken(self, due: float) -> bool:
-        """Wait until then; true if a reply's first speech came before."""
+    async def _rest(self, due: float) -> float:
+        """Sleep until there is speech, or a sign of life to be sent; when the next tick is due."""
         loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[bool] = loop.create_future()
+        woken = asyncio.Event()
+        self._playout.wake = woken.set
+        self._resting = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(due + REST_TICKS * TICK_S):
+                await woken.wait()
+        self._resting = False
+        self._playout.wake = _asleep
+        passed = max(0, math.ceil((loop.time() - due) / TICK_S))
+        self._outlets.rest(passed)
+        self._watch()
+        due += passed * TICK_S
+        await asyncio.sleep(due - EARLY_S - loop.time())
+        return due
 
-        def end(early: bool) -> None:
-            if not waiting.done():
-                waiting.set_result(early)
 
-        timer = loop.call_at(due, end, False)
-
-        def come_early() -> None:
-            if not self._outlets.even or self._resting:
-                end(True)
-
-        self._playout.wake = come_early
-        try:
-            return await waiting
-        finally:
-            timer.cancel()
+def _asleep() -> None:
+    """Nobody rests."""

@@ -25,6 +25,8 @@ class Turns:
         self._items: dict[str, str] = {}  # of each speaker's open turn
         self.last = ""
         """whose turn was over last, and is answered if one is"""
+        self.spoken = ""
+        """the item of that turn"""
         self.owed = ""
         """who has said something to the agent while it heard or answered somebody else; "" for nobody"""
 
@@ -47,7 +49,7 @@ class Turns:
             if text:
                 self._history.add(Entry(item_id, "user", text, name=self._company.name(speaker)))
                 self._company.spoke(speaker)
-                self.last = speaker
+                self.last, self.spoken = speaker, item_id
             self._observer.turn_closed(item_id, text, at)
 
     def forget(self, speaker: str) -> None:

@@ -8,7 +8,6 @@ Open what it prints, once for each person, or send the link to the others.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 INSTRUCTIONS = (
@@ -27,14 +26,14 @@ def settings(name: str) -> dict[str, str]:
     }
 
 
-def main() -> int:
-    """Run the server until it is told to stop."""
+def main() -> None:
+    """Become the server."""
     name, *arguments = sys.argv[1:] or ["Robin"]
     port = arguments[arguments.index("--port") + 1] if "--port" in arguments else "8080"
     print(f"http://localhost:{port}/?room=table", flush=True)  # noqa: T201
     command = [sys.executable, "-m", "agent.cli", "serve", *arguments]
-    return subprocess.call(command, env={**os.environ, **settings(name)})
+    os.execve(command[0], command, {**os.environ, **settings(name)})  # what stops this stops the server
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -98,7 +98,7 @@ class Endpointing:
     :raises ValueError: if they are not in this order.
     """
 
-    def __init__(self, *, sure_ms: int = 250, endpointing_ms: int = 650, limit_ms: int = 1700) -> None:
+    def __init__(self, *, sure_ms: int = 250, endpointing_ms: int = 450, limit_ms: int = 1700) -> None:
         self._longest_s = 0.0  # pause in this turn
         self._pauses: deque[float] = deque(maxlen=PAUSES)
         self._sure_s = self._likely_s = self._default_s = self._limit_s = 0.0

@@ -325,7 +325,11 @@ class Phase(ServerEvent):
 
 
 class Timeline(ServerEvent):
-    """Where one turn's time went: ms since the user's last sound; a stage that was not reached is absent."""
+    """Where one turn's time went: ms since the user's last sound; a stage that was not reached is absent.
+
+    Where nobody spoke before it (a greeting, the answer to a written line) there is no ``pause_ms``, and the others
+    count from the moment at which the response began.
+    """
 
     type: Literal["antiphon.timeline"] = "antiphon.timeline"
     response_id: str

@@ -141,7 +141,7 @@ async def test_a_server_with_keys_lets_in_who_has_one(browser_page: OpenPage, tm
         await tab.page.goto(server.url)
         await tab.page.get_by_test_id("start").click()
         problem = tab.page.get_by_test_id("problem")
-        await expect(problem).to_contain_text("wants a key or a token", timeout=10_000)
+        await expect(problem).to_contain_text("answers only callers that it knows", timeout=10_000)
         for token, words in (("wrong", "not one of the server's"), (tokens.issue(seconds=-1)[0], "has expired")):
             await tab.page.get_by_test_id("token").fill(token)
             await tab.page.get_by_test_id("token").press("Enter")

@@ -208,6 +208,8 @@ async def test_the_whole_call_is_there_for_the_keyboard(
     await tab_to("save")
     await keyboard.press("Enter")
     await expect(tab.page.get_by_test_id("save-txt")).to_be_visible()
+    await tab_to("save-txt")
     await keyboard.press("Escape")
     await expect(tab.page.get_by_test_id("save-txt")).not_to_be_visible()
+    await expect(tab.page.get_by_test_id("save")).to_be_focused()
     assert tab.unexpected(HTTP_ERROR) == []

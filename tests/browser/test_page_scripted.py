@@ -32,6 +32,8 @@ class ScriptedServer:
         self.peer = RTCPeerConnection()
         self._channel: asyncio.Future[RTCDataChannel] = asyncio.get_running_loop().create_future()
         self.query = ""
+        self.waiting: list[str] = []
+        """what is still being loaded: until then every call is refused"""
 
     def application(self) -> web.Application:
         app = web.Application()
@@ -51,9 +53,11 @@ class ScriptedServer:
             return await self.received.get()
 
     async def _ready(self, _: web.Request) -> web.Response:
-        return web.json_response({"waiting": []})
+        return web.json_response({"waiting": self.waiting}, status=503 if self.waiting else 200)
 
     async def _answer(self, request: web.Request) -> web.Response:
+        if self.waiting:
+            return web.json_response({"error": {"message": "Still loading."}}, status=503)
         self.query = request.query_string
         assert request.content_type == "application/sdp"
         self.peer.on("datachannel", self._opened)
@@ -123,6 +127,40 @@ def barge_in() -> list[events.ServerEvent]:
         caption("a1", "assistant", "The next train to Ghent leaves at ten past four, from", final=True),
         caption("u2", "user", "No, to Bruges ple", stable=13),
     ]
+
+
+async def test_who_wanted_to_join_while_models_were_loaded_joins_when_they_are(
+    scripted: ScriptedServer, serve: Serve, browser_page: OpenPage
+) -> None:
+    """Who only looked in is not called."""
+    tab = await browser_page()
+    await tab.page.goto(await serve(scripted.application()))
+    scripted.waiting = ["llm"]
+    await tab.page.get_by_test_id("start").click()
+    await expect(tab.page.get_by_test_id("problem")).to_have_attribute("data-kind", "loading")
+    looks = await tab.page.context.new_page()
+    await looks.goto(tab.page.url)
+    await expect(looks.get_by_test_id("problem")).to_have_attribute("data-kind", "loading")
+    scripted.waiting = []
+    await tab.until("antiphon.connection.value === 'live'", within_s=15)
+    await expect(looks.get_by_test_id("start")).to_be_enabled()
+    assert await looks.evaluate("antiphon.connection.value") == "idle"
+    assert tab.unexpected(r"Failed to load resource: .* 503") == []
+
+
+async def test_what_was_said_stays_when_trying_again_fails(
+    scripted: ScriptedServer, serve: Serve, browser_page: OpenPage
+) -> None:
+    tab = await call(scripted, serve, browser_page)
+    await scripted.send(*barge_in())
+    await expect(tab.page.get_by_test_id("unheard")).to_be_visible()
+    scripted.waiting = ["llm"]
+    await scripted.peer.close()
+    problem = tab.page.get_by_test_id("problem")
+    await expect(problem).to_have_attribute("data-kind", "ended")
+    await tab.page.get_by_test_id("again").click()
+    await expect(problem).to_have_attribute("data-kind", "loading")
+    await expect(tab.page.get_by_test_id("user-transcript").first).to_have_text("When is the next train to Ghent?")
 
 
 async def test_phase_word_and_mark(scripted: ScriptedServer, serve: Serve, browser_page: OpenPage) -> None:

@@ -208,6 +208,22 @@ async def test_each_of_the_others_can_be_louder_or_quieter(
     await expect(volume).to_have_attribute("aria-valuetext", "90 %")
     await scripted.send(events.SessionCreated(session={}), state(*crowd()))
     assert await scripted.next() == wanted
+    await volume.press("m")
+    await tab.until("antiphon.talk.muted.value")
+    await volume.press("?")
+    await expect(tab.page.get_by_test_id("keys")).to_contain_text("Hold to ask the agent")
+
+
+async def test_in_a_scribes_room_nothing_is_offered_that_asks_the_agent(
+    scripted: ScriptedServer, serve: Serve, browser_page: OpenPage
+) -> None:
+    tab = await enter(scripted, serve, browser_page, state(*crowd(), policy="scribe"))
+    await expect(tab.page.get_by_test_id("mute")).to_be_visible()
+    for control in ("hold", "interrupt"):
+        await expect(tab.page.get_by_test_id(control)).to_have_count(0)
+    await tab.page.keyboard.press("?")
+    await expect(tab.page.get_by_test_id("keys")).to_be_visible()
+    await expect(tab.page.get_by_test_id("keys")).not_to_contain_text("Hold")
 
 
 async def test_names_are_text_and_none_breaks_the_page(

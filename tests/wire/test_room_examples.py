@@ -51,7 +51,9 @@ async def test_a_scribe_writes_the_minutes(tmp_path: Path) -> None:
                     await ann.say(GO)
                     await written(minutes, "Ann: ")
                     await ben.say(YES)
-                    lines = await written(minutes, "Ann: ", "Ben: ")
+                    await written(minutes, "Ann: ", "Ben: ")
+                    ann.send({"type": "antiphon.room.say", "text": "At nine."})
+                    lines = await written(minutes, "Ann (in writing): At nine.")
         finally:
             scribe.terminate()
             await scribe.wait()

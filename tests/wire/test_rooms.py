@@ -102,6 +102,20 @@ async def test_a_line_that_is_written_is_read_by_all_and_answered_if_it_names_th
         await until(ann, "output_audio_buffer.started")
 
 
+async def test_an_answer_to_a_written_line_is_not_timed_from_what_was_said_to_others() -> None:
+    async with rooms("Yes.") as (url, worker, llm), together(url, "Ann", "Ben") as (ann, ben):
+        await ann.say(TIME)
+        await remembered(worker, "Ann", "time")
+        assert not llm.requests
+        ben.send({"type": "antiphon.room.say", "text": "Antiphon, what time is it?"})
+        written = await until(ben, "antiphon.timeline")
+        assert (written.get("pause_ms"), written["endpoint_ms"]) == (None, 0)
+        after = len(ben.events)
+        await ben.say(FRANCE)
+        spoken = await ben.event("antiphon.timeline", after=after, within_s=15.0)
+        assert 0 < spoken["pause_ms"] < spoken["audible_ms"]
+
+
 async def test_in_a_moderated_room_the_button_is_what_asks() -> None:
     async with rooms(policy="moderated") as (url, worker, llm), together(url, "Ann", "Ben") as (ann, ben):
         await ann.say(TIME)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { text } from "../src/core/i18n";
 import { diagnose, diagnoseMicrophone, type Problem } from "../src/core/problems";
-import { stages } from "../src/core/stages";
+import { mouthToEar, stages } from "../src/core/stages";
 import { StatsReader } from "../src/core/stats";
 
 describe("stages", () => {
@@ -42,6 +42,13 @@ describe("stages", () => {
       cut_ms: 300,
     });
     expect(found).toEqual([{ name: "endpoint", from_ms: 0, to_ms: 200 }]);
+  });
+
+  it("are nobody's mouth to ear where nobody spoke, or nobody answered", () => {
+    const spoken = { response_id: "r", pause_ms: 90, endpoint_ms: 200 };
+    expect(mouthToEar({ ...spoken, audible_ms: 400, network_ms: 30 })).toBe(430);
+    expect(mouthToEar(spoken)).toBeNull();
+    expect(mouthToEar({ response_id: "r", endpoint_ms: 0, audible_ms: 400 })).toBeNull();
   });
 });
 

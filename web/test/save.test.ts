@@ -37,7 +37,7 @@ const state: CallState = {
     }),
     line({ kind: "agent-failed", text: "The model is gone." }),
   ],
-  timelines: [{ response_id: "r1", audible_ms: 650, network_ms: 50 }],
+  timelines: [{ response_id: "r1", pause_ms: 90, audible_ms: 650, network_ms: 50 }],
 };
 
 describe("transcript", () => {

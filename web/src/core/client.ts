@@ -54,6 +54,8 @@ export class VoiceClient {
   #lost: URL | null = null;
   /** Counts joins and ends: whatever awaited across one of them is stale. */
   #attempt = 0;
+  /** Somebody wanted to join while the server was still loading. */
+  #waited = false;
   #trying = false;
 
   /** `base` is where the server's routes begin: the page's own address. `way` says which room to join. */
@@ -108,17 +110,20 @@ export class VoiceClient {
     if (this.#connection.value !== "idle") return;
     batch(() => {
       this.#problem.value = null;
-      this.#state.value = begun();
       this.room.enter();
       this.talk.mute(false);
       this.#connection.value = this.listens ? "connecting" : "asking";
     });
+    this.#waited = false;
     this.#attempt += 1;
     const attempt = this.#attempt;
     try {
       await this.#connect(attempt);
     } catch (error) {
-      if (attempt === this.#attempt) this.#end(diagnose(error));
+      if (attempt !== this.#attempt) return;
+      const problem = diagnose(error);
+      this.#end(problem);
+      this.#waited = problem.kind === "loading";
     }
   }
 
@@ -193,6 +198,7 @@ export class VoiceClient {
 
   /** Back from a problem. */
   dismiss(): void {
+    this.#waited = false;
     this.#problem.value = null;
   }
 
@@ -201,12 +207,13 @@ export class VoiceClient {
     this.#state.value = dismissed(this.#state.value);
   }
 
-  /** Asks the server what it still waits for, and says so as a problem, or takes that problem away. */
+  /** Asks the server what it still waits for, and says so as a problem, or takes that problem away: who wanted to join does. */
   async checkReady(): Promise<void> {
     if (this.#connection.value !== "idle") return;
     const waiting = await this.server.waiting().catch(() => null);
     if (waiting === null || this.#connection.value !== "idle") return;
     this.#problem.value = whileLoading(this.#problem.value, waiting);
+    if (this.#waited && this.#problem.value === null) await this.join();
   }
 
   /** Offers anew at the call's address until it goes on, or is over. */
@@ -227,7 +234,8 @@ export class VoiceClient {
         const problem = diagnose(error);
         const passing = problem.kind === "unreachable" || problem.kind === "no-path";
         if (!passing || Date.now() > until) {
-          this.#end(passing || problem.kind === "refused" ? { kind: "lost" } : problem);
+          const forgotten = problem.kind === "refused" && problem.status === 404; // the server was started anew
+          this.#end(passing ? { kind: "lost" } : forgotten ? { kind: "ended", message: "" } : problem);
           return;
         }
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
@@ -253,7 +261,10 @@ export class VoiceClient {
     await call.connect();
     if (attempt !== this.#attempt) return; // hung up meanwhile
     this.#lost = null;
-    this.#connection.value = "live";
+    batch(() => {
+      if (!before) this.#state.value = begun(); // before the first event of the call comes, and not when it was tried
+      this.#connection.value = "live";
+    });
     this.#awake.want(true);
     this.looks.begin(call.peer);
     this.talk.begin();

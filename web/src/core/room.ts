@@ -3,6 +3,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals-core";
 import type { ClientEvent } from "./call";
 import { type Entrance, invitation } from "./entrance";
+import { text } from "./i18n";
 import { keep, recall } from "./kept";
 import { cleaned, type RoomState } from "./people";
 import type { Server } from "./server";
@@ -75,7 +76,9 @@ export class Room {
 
   /** The next call goes here. */
   enter(): void {
-    this.#server.place = this.on ? { room: this.name, name: this.given || cleaned(this.#own.value) } : null;
+    this.#server.place = this.on
+      ? { room: this.name, name: this.given || cleaned(this.#own.value) || text.value.room.guest }
+      : null;
   }
 
   /** An event, after the state that it led to: the server hears what it can not know yet. */

@@ -176,7 +176,7 @@ export class Server {
     const message = typeof error.message === "string" ? error.message : response.statusText;
     switch (response.status) {
       case 401:
-        return { kind: "unauthorised", message };
+        return { kind: "unauthorised", message: this.token ? message : "" }; // who has none is told so in their own words
       case 403:
         if (error.code === "room_full") return { kind: "room-full", message };
         if (error.code === "wrong_room") return { kind: "wrong-room", message };

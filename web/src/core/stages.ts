@@ -25,9 +25,12 @@ export interface Stage {
   readonly to_ms: number;
 }
 
-/** From the user's mouth to the user's ear, ms: the server's part and the way; null of a turn that was not answered. */
-export function mouthToEar(timeline: Timeline): number | null {
-  return timeline.audible_ms === undefined ? null : timeline.audible_ms + (timeline.network_ms ?? 0);
+/**
+ * From the user's mouth to the user's ear, ms: the server's part and the way. Null of a turn that was not answered, and of
+ * what answers no speech: a greeting, a written line.
+ */
+export function mouthToEar({ pause_ms, audible_ms, network_ms }: Timeline): number | null {
+  return pause_ms === undefined || audible_ms === undefined ? null : audible_ms + (network_ms ?? 0);
 }
 
 /**

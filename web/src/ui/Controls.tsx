@@ -55,16 +55,18 @@ function Talking({ client }: { client: VoiceClient }) {
       {room && holdable(room) && (
         <Hold client={client} idle={words.room.hold(room.agent)} held={words.room.held} />
       )}
-      <button
-        type="button"
-        data-testid="interrupt"
-        disabled={!client.answering}
-        aria-keyshortcuts="Escape"
-        onClick={() => client.interrupt()}
-      >
-        <InterruptIcon />
-        {words.interrupt} <kbd>{words.keyNames.escape}</kbd>
-      </button>
+      {room?.policy !== "scribe" && (
+        <button
+          type="button"
+          data-testid="interrupt"
+          disabled={!client.answering}
+          aria-keyshortcuts="Escape"
+          onClick={() => client.interrupt()}
+        >
+          <InterruptIcon />
+          {words.interrupt} <kbd>{words.keyNames.escape}</kbd>
+        </button>
+      )}
     </>
   );
 }

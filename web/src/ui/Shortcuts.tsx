@@ -1,13 +1,13 @@
 import { useEffect } from "preact/hooks";
 import type { VoiceClient } from "../core/client";
 import { text } from "../core/i18n";
-import { mayTalk } from "../core/people";
+import { holdable, mayTalk } from "../core/people";
 import { Dialog } from "./Dialog";
 import { captions, dialog, letters } from "./looks";
 
 /** Where keys are text, and where they are the control's own. */
-const WRITING = "input, textarea, select, [contenteditable]";
-const PRESSED = "button, summary, a";
+const WRITING = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]";
+const PRESSED = "button, summary, a, [type=checkbox]";
 
 /** Lets the keys do what the list says. Those of one letter do nothing in fields, or where they are switched off. */
 export function useShortcuts(client: VoiceClient): void {
@@ -34,7 +34,7 @@ function pressed(client: VoiceClient, event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing || target.closest("dialog")) return;
   if (event.key === "Escape") {
     const menu = target.closest("details.save[open]");
-    if (menu) menu.removeAttribute("open");
+    if (menu) fold(menu);
     else if (mayTalk(client.state.value.room)) client.interrupt();
     return;
   }
@@ -57,6 +57,12 @@ function pressed(client: VoiceClient, event: KeyboardEvent): void {
   }
 }
 
+/** Closes a menu; the focus goes back to what opened it, or it would be nowhere. */
+function fold(menu: Element): void {
+  menu.removeAttribute("open");
+  menu.querySelector("summary")?.focus();
+}
+
 function unfocus(event: MouseEvent): void {
   const target = event.target instanceof Element ? event.target : document.body;
   for (const menu of document.querySelectorAll("details.save[open]")) {
@@ -68,14 +74,16 @@ function unfocus(event: MouseEvent): void {
 
 /** The list of keys. */
 export function Keys({ client }: { client: VoiceClient }) {
-  const { keyNames, keyList, room } = text.value;
-  const rows = [
+  const { keyNames, keyList, room: words } = text.value;
+  const { room } = client.state.value;
+  const space = client.room.on ? words.space : keyList.space;
+  const rows: readonly (readonly [string, string])[] = [
     [keyNames.escape, keyList.escape],
-    [keyNames.space, client.room.on ? room.space : keyList.space],
+    ...(room && !holdable(room) ? [] : [[keyNames.space, space] as const]),
     ["M", keyList.m],
     ["C", keyList.c],
     ["?", keyList.help],
-  ] as const;
+  ];
   return (
     <Dialog name="keys" title={text.value.keys}>
       <dl class="keys">

@@ -8,7 +8,7 @@ const TURNS = 4;
 
 /** How long the last answers took to begin, and which stage took the time. */
 export function Waterfall({ client }: { client: VoiceClient }) {
-  const answered = client.state.value.timelines.filter((timeline) => timeline.audible_ms !== undefined);
+  const answered = client.state.value.timelines.filter((timeline) => mouthToEar(timeline) !== null);
   const last = answered.at(-1);
   const total_ms = last && mouthToEar(last);
   const shown = answered.slice(-TURNS).reverse();

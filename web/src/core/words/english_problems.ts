@@ -48,7 +48,7 @@ export function problem(found: Problem, server: string): ProblemText {
     case "no-microphone":
       return {
         title: "No microphone was found",
-        what: "This computer offers the browser no sound input.",
+        what: "This device offers the browser no sound input.",
         remedy: ["Plug in a headset or a microphone, or switch it on, then try again."],
       };
     case "microphone-busy":

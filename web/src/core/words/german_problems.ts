@@ -48,7 +48,7 @@ export function problem(found: Problem, server: string): ProblemText {
     case "no-microphone":
       return {
         title: "Kein Mikrofon gefunden",
-        what: "Dieser Rechner bietet dem Browser keinen Toneingang.",
+        what: "Dieses Gerät bietet dem Browser keinen Toneingang.",
         remedy: [
           "Stecken Sie ein Headset oder ein Mikrofon ein, oder schalten Sie es ein, und versuchen Sie es noch einmal.",
         ],
