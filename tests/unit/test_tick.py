@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
@@ -20,7 +21,7 @@ class Voice:
 
     def __init__(self) -> None:
         self.left = 0
-        self.wake = lambda: None
+        self.wake: Callable[[], None] = lambda: None
 
     @property
     def silent(self) -> bool:
