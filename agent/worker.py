@@ -153,6 +153,11 @@ class Worker:
         """What a client is to try: ``all`` of them beside its own addresses, the ``relay`` only, or ``none``."""
         return self._ice.policy
 
+    @property
+    def records(self) -> bool:
+        """What is said in rooms is recorded."""
+        return bool(self.settings.room.recording)
+
     async def exposition(self) -> bytes:
         """The counters as Prometheus reads them."""
         return generate_latest(self.metrics.registry)

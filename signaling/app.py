@@ -79,7 +79,12 @@ def create_app(worker: AgentWorker, access: Access = Access()) -> web.Applicatio
 
     async def readyz(_: web.Request) -> web.Response:
         waiting = dict(worker.waiting)
-        body = {"waiting": list(waiting), "reasons": waiting, "ice": worker.ice_policy}
+        body = {
+            "waiting": list(waiting),
+            "reasons": waiting,
+            "ice": worker.ice_policy,
+            "recording": worker.records,
+        }
         return web.json_response(body, status=503 if waiting else 200)
 
     async def metrics(_: web.Request) -> web.Response:

@@ -317,6 +317,11 @@ class Processes:
         """What a client is to try: ``all`` of them beside its own addresses, the ``relay`` only, or ``none``."""
         return self._ice.policy
 
+    @property
+    def records(self) -> bool:
+        """What is said in rooms is recorded."""
+        return bool(self.settings.room.recording)
+
     async def exposition(self) -> bytes:
         """The counters of all processes as Prometheus reads them, with the label ``process``."""
         texts = {}

@@ -105,6 +105,11 @@ class AgentWorker(Protocol):
         ...
 
     @property
+    def records(self) -> bool:
+        """What is said in rooms is recorded."""
+        ...
+
+    @property
     def studio(self) -> Studio:
         """What works on sound outside of calls.
 

@@ -182,7 +182,7 @@ async def test_what_the_browser_lacks(
     [
         ({"status": 503, "message": "All 4 places are taken."}, "full", "All 4 places are taken."),
         ({"status": 415, "message": "Send an offer."}, "refused", "Send an offer. (HTTP 415)"),
-        ({"status": 401, "message": "Wrong token."}, "unauthorised", "Wrong token."),
+        ({"status": 401, "message": "Wrong token."}, "unauthorised", "answers only callers that it knows"),
     ],
 )
 async def test_refused_by_the_server(

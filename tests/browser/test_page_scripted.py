@@ -32,6 +32,7 @@ class ScriptedServer:
         self.peer = RTCPeerConnection()
         self._channel: asyncio.Future[RTCDataChannel] = asyncio.get_running_loop().create_future()
         self.query = ""
+        self.recording = False
         self.waiting: list[str] = []
         """what is still being loaded: until then every call is refused"""
 
@@ -53,7 +54,8 @@ class ScriptedServer:
             return await self.received.get()
 
     async def _ready(self, _: web.Request) -> web.Response:
-        return web.json_response({"waiting": self.waiting}, status=503 if self.waiting else 200)
+        body = {"waiting": self.waiting, "recording": self.recording}
+        return web.json_response(body, status=503 if self.waiting else 200)
 
     async def _answer(self, request: web.Request) -> web.Response:
         if self.waiting:

@@ -289,6 +289,10 @@ async def test_mute_is_told_and_the_agent_is_asked_by_key_and_button(
 async def test_a_recording_is_announced_for_as_long_as_it_goes(
     scripted: ScriptedServer, serve: Serve, browser_page: OpenPage
 ) -> None:
+    scripted.recording = True
+    door = await browser_page()
+    await door.page.goto(f"{await serve(scripted.application())}?room=kitchen")
+    await expect(door.page.get_by_test_id("records")).to_have_text("What is said there is recorded.")
     tab = await enter(scripted, serve, browser_page)
     banner = tab.page.get_by_test_id("recording")
     await expect(banner).to_have_count(0)

@@ -32,6 +32,7 @@ class Answering:
         self.sessions: list[str] = []
         self.seats: list[Seat] = []
         self.ice_policy = "all" if links else "none"
+        self.records = False
         self._links = links
 
     async def answer(

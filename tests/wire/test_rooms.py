@@ -104,8 +104,8 @@ async def test_a_line_that_is_written_is_read_by_all_and_answered_if_it_names_th
 
 async def test_an_answer_to_a_written_line_is_not_timed_from_what_was_said_to_others() -> None:
     async with rooms("Yes.") as (url, worker, llm), together(url, "Ann", "Ben") as (ann, ben):
-        await ann.say(TIME)
-        await remembered(worker, "Ann", "time")
+        await ann.say(GO)
+        await remembered(worker, "Ann", "park")
         assert not llm.requests
         ben.send({"type": "antiphon.room.say", "text": "Antiphon, what time is it?"})
         written = await until(ben, "antiphon.timeline")

@@ -40,12 +40,12 @@ export function leave({ room, ...left }: Left): void {
  */
 export async function comeBack(within_ms: number, place: string): Promise<Left | null> {
   const found = recall(KEY, "tab");
-  keep(KEY, null, "tab");
   if (!found) return null;
   const { at, room, ...left } = JSON.parse(found) as Kept;
-  if (left.place !== place || Date.now() - at > within_ms) return null;
-  const letGo = await own(left.location);
+  const wanted = left.place === place && Date.now() - at <= within_ms;
+  const letGo = wanted ? await own(left.location) : null;
   letGo?.();
+  keep(KEY, null, "tab"); // not before: the page may be loaded anew while it waits
   return letGo && { ...left, room: room && { ...room, turns: new Map(room.turns) } };
 }
 

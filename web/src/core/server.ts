@@ -1,5 +1,6 @@
 // The HTTP half of a call: the offer goes up, the answer and the call's address come down.
 
+import { type ReadonlySignal, signal } from "@preact/signals-core";
 import { iceServers } from "./ice";
 import { CallError, type Problem } from "./problems";
 
@@ -41,11 +42,15 @@ export class Server {
   /** The room that a call joins, and under which name; null for a call of one's own. */
   place: Place | null = null;
   readonly #base: URL;
+  /** What is said in this server's rooms is recorded, as far as is known. */
+  readonly records: ReadonlySignal<boolean>;
+  readonly #records = signal(false);
   /** Which ways to the server /readyz has named; null before it was asked. */
   #ways: RTCIceTransportPolicy | "none" | null = null;
 
   constructor(base: string | URL) {
     this.#base = new URL(base);
+    this.records = this.#records;
   }
 
   /** Where the routes begin, which is where the page is. */
@@ -141,6 +146,7 @@ export class Server {
     const body: unknown = await response.json().catch(() => null);
     const ways = isRecord(body) ? body.ice : null;
     this.#ways = ways === "all" || ways === "relay" ? ways : "none";
+    this.#records.value = isRecord(body) && body.recording === true;
     if (response.status !== 503) return [];
     if (!isRecord(body) || !Array.isArray(body.waiting)) return [];
     const reasons = isRecord(body.reasons) ? body.reasons : {};

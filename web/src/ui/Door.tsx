@@ -14,6 +14,7 @@ export function Welcome({ client }: { client: VoiceClient }) {
         {room.from !== "" && <strong data-testid="invited-by">{words.invitedBy(room.from)} </strong>}
         {words.promise}
       </p>
+      {client.server.records.value && <p data-testid="records">{words.records}</p>}
       {client.listens && <p data-testid="listens">{words.asListener}</p>}
       {room.given ? <p data-testid="as-named">{words.asNamed(room.given)}</p> : <OwnName client={client} />}
     </>

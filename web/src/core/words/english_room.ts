@@ -16,6 +16,7 @@ export const room = {
   ownName: "Your name",
   guest: "Guest",
   asNamed: (name: string) => `The invitation is for ${name}: that is how you are called there.`,
+  records: "What is said there is recorded.",
   asListener: "You were invited to listen: you hear everybody, and nobody hears you.",
   join: "Join",
   listen: "Listen",

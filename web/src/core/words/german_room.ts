@@ -9,6 +9,7 @@ export const room: Strings["room"] = {
   ownName: "Ihr Name",
   guest: "Gast",
   asNamed: (name) => `Die Einladung ist für ${name}: So heißen Sie dort.`,
+  records: "Was dort gesagt wird, wird aufgenommen.",
   asListener: "Sie sind zum Zuhören eingeladen: Sie hören alle, und niemand hört Sie.",
   join: "Eintreten",
   listen: "Zuhören",
