@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from agent.overlap import words
 from agent.policies import OneToOne, Policy, Said, Scene, named, unnamed
 
 
@@ -71,6 +72,12 @@ class Company:
     def without_name(self, text: str) -> str:
         """What is said to the agent, but for its name: "Antiphon, stop!" asks for silence."""
         return (unnamed(text, self._names) if named(text, self._names) else text) or text
+
+    def called(self, text: str) -> bool:
+        """Whether it is the agent's name and nothing else."""
+        said = words(text)
+        rest = unnamed(text, self._names).split()
+        return named(text, self._names) and (not rest or (len(said) == 2 and rest == said))  # "Anti phone"
 
     def may_interrupt(self, speaker: str) -> bool:
         """Whether this person's voice may interrupt the agent's, whatever it says."""

@@ -114,6 +114,7 @@ class Conversation:
         self.playout = playout
         self.machine = machine
         machine.addressed, machine.unnamed = self.company.addressed, self.company.without_name
+        machine.called = self.company.called
         self._floor = Floor(machine, self.company.may_interrupt, lambda: self.company.answered)
         self.voice = voice
         self._llm = llm

@@ -69,6 +69,11 @@ def by_all(speaker: str, text: str) -> bool:
     return True
 
 
+def nobody(text: str) -> bool:
+    """An agent without a name."""
+    return False
+
+
 class Ledger:
     """The books of one agent voice's turn-taking."""
 
@@ -78,6 +83,8 @@ class Ledger:
         """whether what this speaker says, as far as it is known, is said to the agent"""
         self.unnamed: Callable[[str], str] = str
         """a text without the agent's name: "Antiphon, stop!" asks for silence and for nothing else"""
+        self.called: Callable[[str], bool] = nobody
+        """whether a text is the agent's name and nothing else: what is wanted of it comes after"""
         self.deadline: float | None = None
         """`loop.time()` at which to hand in `Deadline`"""
         self.reply = 0

@@ -133,7 +133,8 @@ class Machine(Ledger):
         if self._due:  # the end was asked for while the person spoke; only the transcript is missing
             return []
         if not self.patience.manual:
-            wait_s = self.patience.endpoint_s if self._wait_s is None else self._wait_s
+            judged_s = None if self.called(self.text) else self._wait_s
+            wait_s = self.patience.endpoint_s if judged_s is None else judged_s
             self.deadline = max(self.now, self._paused_at + wait_s)
         return []
 

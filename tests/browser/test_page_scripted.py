@@ -136,7 +136,8 @@ async def test_who_wanted_to_join_while_models_were_loaded_joins_when_they_are(
 ) -> None:
     """Who only looked in is not called."""
     tab = await browser_page()
-    await tab.page.goto(await serve(scripted.application()))
+    async with tab.page.expect_response("**/readyz"):
+        await tab.page.goto(await serve(scripted.application()))
     scripted.waiting = ["llm"]
     await tab.page.get_by_test_id("start").click()
     await expect(tab.page.get_by_test_id("problem")).to_have_attribute("data-kind", "loading")

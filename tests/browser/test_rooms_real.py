@@ -87,7 +87,9 @@ async def test_the_other_one_stops_the_answer(server: Server, browser_page: Open
     """Anna is told a story; Ben, whom it is not told to, says the agent's name and "stop". Both pages show what was
     never said struck through, and Ben's words are under his name."""
     asks: list[float | str] = [0.5, "Antiphon, please tell me a long story about the sea.", 60.0]
-    stops: list[float | str] = [part for _ in range(10) for part in ("Antiphon, stop.", 3.5)]
+    stops: list[float | str] = [
+        part for _ in range(25) for part in ("Antiphon, stop.", 1.0)
+    ]  # whenever it speaks, and however briefly
     wavs = [await asyncio.to_thread(screenplay, tmp_path / f"{n}.wav", *part) for n, part in enumerate((asks, stops))]
     ben = await enter(browser_page, server, "Ben", wavs[1])
     await ben.page.get_by_test_id("mute").click()

@@ -242,6 +242,15 @@ def test_a_gap_in_an_interruption_does_not_begin_it_again() -> None:
     assert machine.deadline == 10.3
 
 
+def test_who_has_only_called_the_agent_by_its_name_is_waited_for() -> None:
+    """The pause is judged to be the end; what is wanted comes after it. The limit holds."""
+    for words, deadline in (("Robin.", 0.1 + 1.2), ("Robin, stop.", 0.1 + 0.3)):
+        machine = Machine(Patience(drafts=False))
+        machine.called = lambda said: said == "Robin."
+        play(started(), ended(), EndOfTurn("ann", 1, 0.3), text(words), machine=machine)
+        assert machine.deadline == pytest.approx(deadline)
+
+
 def test_stop_means_silence_and_not_another_answer() -> None:
     machine, _ = play(started(2), Deadline(), ended(2), text("Stop!", 2), machine=speaking())
     machine, actions = play(Deadline(), machine=machine)

@@ -123,3 +123,11 @@ def test_a_name_is_for_telling_people_apart() -> None:
         company.join("1", "Ann")
     assert (alone.name("1"), alone.everybody) == ("", [])
     assert (among.name("1"), among.everybody) == ("Ann", ["Ann", *NAMES])
+
+
+@pytest.mark.parametrize(
+    ("text", "called"),
+    [("Antiphon.", True), ("Anti phone,", True), ("Antiphon, stop.", False), ("Hello.", False), ("", False)],
+)
+def test_a_name_alone_is_a_call_and_not_a_wish(text: str, called: bool) -> None:
+    assert Company(names=["Antiphon"]).called(text) is called
