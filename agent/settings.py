@@ -213,7 +213,7 @@ class TurnSettings(EngineSettings):
     """silence after which a pause is noticed and judged"""
     sure_ms: int = Field(250, ge=32, le=5000)
     """silence that ends a turn which is surely over; people pause for 200 between two clauses"""
-    endpointing_ms: int = Field(600, ge=100, le=10000)
+    endpointing_ms: int = Field(650, ge=100, le=10000)
     """silence that ends a turn which is probably over; without a detector, every turn"""
     limit_ms: int = Field(1700, ge=100, le=20000)
     """silence that ends a turn which sounds unfinished; a speaker who pauses for longer is given longer"""

@@ -49,7 +49,7 @@ SHORT_WORDS = 2
 """of a text so short a full stop says nothing"""
 SHORT_STOP, WORD_STOP = 0.6, 0.8
 """what its full stop counts for at least, and that of a single word: of "Hello." no recogniser is sure"""
-WHOLE, WHOLE_DOUBT = 0.4, 0.87
+WHOLE, WHOLE_DOUBT = 0.4, 0.75
 """the language model's probability from which a sentence may be the end however the voice hangs; and how likely it is
 then, from 0, as what is nearly sure, to 1, as what is doubtful"""
 FINISHED = 0.35
@@ -98,7 +98,7 @@ class Endpointing:
     :raises ValueError: if they are not in this order.
     """
 
-    def __init__(self, *, sure_ms: int = 250, endpointing_ms: int = 600, limit_ms: int = 1700) -> None:
+    def __init__(self, *, sure_ms: int = 250, endpointing_ms: int = 650, limit_ms: int = 1700) -> None:
         self._longest_s = 0.0  # pause in this turn
         self._pauses: deque[float] = deque(maxlen=PAUSES)
         self._sure_s = self._likely_s = self._default_s = self._limit_s = 0.0
@@ -154,8 +154,7 @@ class Endpointing:
                 least_s = self._sure_s + CAREFUL * (self._likely_s - self._sure_s) if paused else self._sure_s
                 return least_s + doubt * (self._likely_s - least_s)
             case Judgement.LIKELY:
-                # Squared: of the pauses that are likelier than not to be the end few are none.
-                least_s = self._likely_s + doubt**2 * (self._doubtful_s - self._likely_s)
+                least_s = self._likely_s + doubt * (self._doubtful_s - self._likely_s)
                 return min(max(least_s, self._longest_s + MARGIN_S), self._doubtful_s)
             case Judgement.DOUBTFUL:
                 return self._doubtful_s
