@@ -36,14 +36,14 @@ class Tick:
     ) -> None:
         self._playout = playout
         self._outlets = outlets
-        self._resting = False
+        self._woken = asyncio.Event()
+        playout.wake = self._woken.set
         self._watch = watch
         self._overrun = overrun
 
     def wake(self) -> None:
         """Somebody is to be heard who was silent."""
-        if self._resting:
-            self._playout.wake()
+        self._woken.set()
 
     async def run(self) -> None:
         """Every 20 ms, by absolute deadlines: play what there is to play. In a long silence there is no tick at all.
@@ -78,21 +78,13 @@ class Tick:
     async def _rest(self, due: float) -> float:
         """Sleep until there is speech, or a sign of life to be sent; when the next tick is due."""
         loop = asyncio.get_running_loop()
-        woken = asyncio.Event()
-        self._playout.wake = woken.set
-        self._resting = True
+        self._woken.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout_at(due + REST_TICKS * TICK_S):
-                await woken.wait()
-        self._resting = False
-        self._playout.wake = _asleep
+                await self._woken.wait()
         passed = max(0, math.ceil((loop.time() - due) / TICK_S))
         self._outlets.rest(passed)
         self._watch()
         due += passed * TICK_S
         await asyncio.sleep(due - EARLY_S - loop.time())
         return due
-
-
-def _asleep() -> None:
-    """Nobody rests."""

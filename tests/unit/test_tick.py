@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import cast
 
 import numpy as np
@@ -66,14 +65,13 @@ async def test_no_sound_comes_long_before_its_tick_and_only_the_first_after_a_si
     voice = Voice()
     stream = Stream(voice)
     tick = Tick(cast("Playout", voice), stream, lambda: None, lambda: None)
-    running = asyncio.create_task(tick.run())
-    for pause_s in (0.013, 0.21, 0.1774, 0.333, 0.301, REST_TICKS * TICK_S + 0.055):
-        await asyncio.sleep(pause_s)
-        voice.speak()
-    await asyncio.sleep(0.1)
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(tick.run())
+        for pause_s in (0.013, 0.21, 0.1774, 0.333, 0.301, REST_TICKS * TICK_S + 0.055):
+            await asyncio.sleep(pause_s)
+            voice.speak()
+        await asyncio.sleep(0.1)  # its three ticks
+        running.cancel()
     began = stream.sent[0][1]
     early = {number: number * TICK_S - (at - began) for number, at, speech in stream.sent if speech}
     assert len(early) == 18
