@@ -205,7 +205,7 @@ def test_who_has_paused_in_this_turn_is_waited_for_longer() -> None:
 
     sure, likely = waits()
     assert sure == 0.3
-    assert 0.65 < likely < 1.1
+    assert likely == 0.65
     rule.went_on(0.3)
     assert 0.4 < waits()[0] < 0.65
     assert waits()[1] == likely
@@ -223,7 +223,7 @@ def test_the_less_sure_the_end_the_longer_it_is_waited_for() -> None:
     assert 0.4 < waits[-1] < 0.65
     doubts = [rule.wait_s(sound, "I like it here.", "en", stop=0.6, complete=0.2) for sound in (0.8, 0.6, 0.4, 0.2)]
     assert doubts == sorted(doubts)
-    assert 0.65 <= doubts[0] < doubts[2] < 1.7
+    assert doubts[0] == 0.65 < doubts[1] < doubts[2] < 1.7
 
 
 def test_a_text_without_a_full_stop_or_without_words_is_not_likely_the_end() -> None:
