@@ -83,6 +83,22 @@ async def test_two_people_and_the_agent(server: Server, browser_page: OpenPage, 
     assert ben.unexpected() == []
 
 
+async def test_a_page_that_is_loaded_anew_twice_keeps_its_call(
+    server: Server, browser_page: OpenPage, tmp_path: Path
+) -> None:
+    """However far the first had come when the second began: without a call yet, asking for it, or going on with it."""
+    anna = await enter(browser_page, server, "Anna", await asyncio.to_thread(screenplay, tmp_path / "mic.wav", 60.0))
+    you = await anna.page.evaluate("antiphon.state.value.room.you")
+    for after_s in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4):
+        await anna.page.reload(wait_until="commit")
+        await asyncio.sleep(after_s)
+        await anna.page.reload()
+        await anna.until("antiphon.state.value.room?.you && antiphon.connection.value === 'live'", within_s=20)
+        assert await anna.page.evaluate("antiphon.state.value.room.you") == you, "came back as somebody else"
+    await expect(anna.page.get_by_test_id("member")).to_have_count(1)
+    assert anna.unexpected() == []
+
+
 async def test_the_other_one_stops_the_answer(server: Server, browser_page: OpenPage, tmp_path: Path) -> None:
     """Anna is told a story; Ben, whom it is not told to, says the agent's name and "stop". Both pages show what was
     never said struck through, and Ben's words are under his name."""

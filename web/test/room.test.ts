@@ -282,6 +282,12 @@ describe("a page that is loaded anew", () => {
     expect(await comeBack(1_000, "kitchen")).toBeNull();
   });
 
+  it("leaves what it has not come back to yet to the next page, if it is loaded anew itself", async () => {
+    leave(left);
+    new Keeping().forget(); // that page goes away without a call
+    expect(await comeBack(1_000, "kitchen")).toEqual(left);
+  });
+
   it("leaves the call to the tab that it was duplicated from", async () => {
     vi.stubGlobal("navigator", { locks: new Locks() });
     const keeping = new Keeping();

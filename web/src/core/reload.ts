@@ -54,11 +54,13 @@ export class Keeping {
   #beat: ReturnType<typeof setInterval> | undefined;
   #letGo: (() => void) | null = null;
   #round = 0;
+  #kept = false;
 
   /** From now on; `known` is asked for what there is to keep. */
   async begin(known: () => Left): Promise<void> {
     this.rest();
     const round = this.#round;
+    this.#kept = true;
     leave(known());
     this.#beat = setInterval(() => leave(known()), BEAT_MS);
     const letGo = await own(known().location);
@@ -74,10 +76,11 @@ export class Keeping {
     this.#letGo = null;
   }
 
-  /** It is over, and nobody is to go on with it. */
+  /** It is over, and nobody is to go on with it. What the page before has left is not this one's to forget. */
   forget(): void {
     this.rest();
-    keep(KEY, null, "tab");
+    if (this.#kept) keep(KEY, null, "tab");
+    this.#kept = false;
   }
 }
 
