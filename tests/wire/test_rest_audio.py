@@ -6,6 +6,7 @@ import asyncio
 import io
 import re
 import shutil
+from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -60,6 +61,24 @@ def timetable() -> tuple[I16, list[tuple[float, float]]]:
         parts += [pcm, np.zeros(int(GAP_S * WIRE_RATE), np.int16)]
         at += len(parts[-1]) + len(pcm)
     return np.concatenate(parts), spans
+
+
+async def test_a_recording_that_comes_in_uneven_pieces_is_understood(url: str) -> None:
+    """A piece that is shorter than the form's boundary, and behind it one that is longer than the server reads."""
+    file, said = sentence()
+    part = '--edge\r\nContent-Disposition: form-data; name="{}"\r\n\r\n'
+    head = part.format("model") + "whisper-1\r\n" + part.format('file"; filename="a.wav')
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in (head.encode(), file[:40], file[40:43], file[43:] + b"\r\n--edge--\r\n"):
+            yield piece
+            await asyncio.sleep(0.05)
+
+    form = {"Authorization": f"Bearer {KEY}", "Content-Type": "multipart/form-data; boundary=edge"}
+    async with aiohttp.ClientSession(url) as http:
+        reply = await http.post("/v1/audio/transcriptions", data=pieces(), headers=form)
+        assert reply.status == 200, await reply.text()
+        assert errors(said, (await reply.json())["text"]) <= 0.15
 
 
 async def test_a_recording_comes_back_in_every_format(url: str) -> None:
